@@ -1,0 +1,65 @@
+/**
+ * What an import costs: minified, brotli, dependencies included; 1 kB is 1000 bytes. Measures the build that users get, or the
+ * sources while there is no build.
+ */
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { brotliCompressSync, constants } from 'node:zlib'
+import { build } from 'esbuild'
+
+interface Budget {
+  readonly name: string
+  readonly program: string
+  /** Bytes, brotli. */
+  readonly limit: number
+  /** Counted on top of the base: what adding the import to an app costs. */
+  readonly added?: true
+}
+
+const base = `export { createSession } from 'latchkey'`
+
+const budgets: readonly Budget[] = [
+  { name: 'createSession', program: base, limit: 6000 },
+  { name: 'isLatchkeyError', program: `export { isLatchkeyError } from 'latchkey'`, limit: 200 },
+  { name: '+ refreshEndpoint', program: `${base}; export { refreshEndpoint } from 'latchkey/refresh'`, limit: 900, added: true },
+  { name: '+ oauthRefresh', program: `${base}; export { oauthRefresh } from 'latchkey/refresh'`, limit: 900, added: true },
+  { name: '+ latchkey/ky', program: `${base}; export { createApi } from 'latchkey/ky'`, limit: 8600, added: true },
+]
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const isBuilt = existsSync(new URL('../dist/index.js', import.meta.url))
+
+const whole = await measure(base)
+const rows = []
+for (const { name, program, limit, added } of budgets) {
+  const size = await measure(program)
+  const brotli = added ? size.brotli - whole.brotli : size.brotli
+  rows.push({ import: name, minified: added ? size.minified - whole.minified : size.minified, brotli, budget: limit, ok: brotli <= limit })
+}
+
+console.log(`Bytes, measured on ${isBuilt ? 'dist/' : 'src/ (not built yet)'}; + is on top of createSession:`)
+console.table(Object.fromEntries(rows.map(({ import: name, ...numbers }) => [name, numbers])))
+
+const over = rows.filter(({ ok }) => !ok)
+for (const { import: name, brotli, budget } of over) console.error(`${name} is ${brotli - budget} bytes over its budget.`)
+if (over.length > 0) process.exitCode = 1
+
+async function measure(program: string): Promise<{ minified: number; brotli: number }> {
+  const { outputFiles } = await build({
+    stdin: { contents: program, resolveDir: root },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    platform: 'browser',
+    write: false,
+    logLevel: 'error',
+    // Resolved by the `exports` of package.json unless the paths of tsconfig.json lead to the sources.
+    ...(isBuilt ? { tsconfigRaw: {} } : { tsconfig: fileURLToPath(new URL('../tsconfig.json', import.meta.url)) }),
+  })
+  const code = outputFiles[0]?.contents ?? new Uint8Array()
+  const brotli = brotliCompressSync(code, {
+    params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: code.length },
+  })
+  return { minified: code.length, brotli: brotli.length }
+}

@@ -1,0 +1,33 @@
+import type { Ports, Store } from '../ports.ts'
+import { broadcastPeers } from './broadcast-peers.ts'
+import { browserClock } from './clock.ts'
+import { browserPage } from './page-signals.ts'
+import { browserRandom } from './random.ts'
+import { webLock } from './web-lock.ts'
+
+/** The browser, port by port. */
+export const browserPorts = (name: string, store: Store, fetch: typeof globalThis.fetch | null): Ports => ({
+  clock: browserClock,
+  store,
+  lock: webLock(`latchkey:${name}`),
+  peers: broadcastPeers(`latchkey:${name}`),
+  page: browserPage,
+  random: browserRandom,
+  fetch: fetch ?? ((input, init) => globalThis.fetch(input, init)),
+  report,
+  base,
+})
+
+/** A server that renders pages has neither: there a session starts nothing (F73). */
+export const isServer = (): boolean => typeof document === 'undefined' && typeof indexedDB === 'undefined'
+
+export const base = (): string | null => (typeof document === 'undefined' ? (typeof location === 'undefined' ? null : location.href) : document.baseURI)
+
+/** As an uncaught error: it is one, of the app's. */
+function report(error: unknown): void {
+  if (typeof reportError === 'function') reportError(error)
+  else
+    queueMicrotask(() => {
+      throw error
+    })
+}

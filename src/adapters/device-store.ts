@@ -1,0 +1,105 @@
+import { type UseStore, createStore, getMany, update } from 'idb-keyval'
+import type { Store } from '../ports.ts'
+import { memoryStore } from './memory-store.ts'
+
+/** A record as it lies in the database. The vector is new with every write, and so stands for the whole when two are compared. */
+interface Sealed {
+  readonly vector: Uint8Array<ArrayBuffer>
+  readonly content: ArrayBuffer
+}
+
+/**
+ * Keeps the session on the device, for all tabs and the next visit: IndexedDB, sealed with AES-GCM under a key that script
+ * cannot read out. Stops a thief of the files, not a script on your page. Falls back to memory where storage is refused.
+ * @example
+ * ```ts
+ * createSession({ attachTo, refresh, store: deviceStore() })   // what you get without asking
+ * ```
+ */
+export function deviceStore(): Store {
+  let database: UseStore | undefined
+  let fallback: Store | undefined
+  let sealingKey: CryptoKey | undefined
+  const lastRead = new Map<string, { readonly sealed: Sealed | undefined; readonly text: string | null }>()
+
+  const open = () => (database ??= createStore('latchkey', 'sessions'))
+
+  /** The record and, the first time, the key: one transaction (a cold start waits for it). */
+  async function look(key: string): Promise<string | null> {
+    const [sealed, found] = (await getMany([key, keyName], open())) as [Sealed | undefined, CryptoKey | undefined] // only this file writes there
+    sealingKey = found ?? sealingKey
+    const text = sealed && found ? await unseal(sealed, found, key) : null
+    lastRead.set(key, { sealed, text })
+    return text
+  }
+
+  async function exchange(key: string, expected: string | null, next: string | null): Promise<boolean> {
+    let known = lastRead.get(key)
+    if (known?.text !== expected) {
+      await look(key)
+      known = lastRead.get(key)
+      if (known?.text !== expected) return false
+    }
+    // WebCrypto is asynchronous, and a transaction does not wait: what is compared inside it is what was read sealed.
+    const before = stamp(known.sealed)
+    const after = next === null ? undefined : await seal(next, (sealingKey ??= await keyOf(open())), key)
+    let done = false
+    await update<Sealed | undefined>(
+      key,
+      (found) => {
+        done = stamp(found) === before
+        return done ? after : found
+      },
+      open(),
+    )
+    if (done) lastRead.set(key, { sealed: after, text: next })
+    else lastRead.delete(key)
+    return done
+  }
+
+  /** Private windows of old Firefox, blocked cookies, opaque origins and full disks refuse, each at another moment: probe by using (F38, F41, F46). */
+  async function orInMemory<T>(task: (store: Store) => Promise<T>): Promise<T> {
+    if (fallback) return task(fallback)
+    try {
+      return await task({ read: look, replace: exchange })
+    } catch {
+      fallback ??= memoryStore()
+      return task(fallback)
+    }
+  }
+
+  return {
+    read: (key) => orInMemory((store) => store.read(key)),
+    replace: (key, expected, next) => orInMemory((store) => store.replace(key, expected, next)),
+  }
+}
+
+const keyName = 'key'
+
+const stamp = (sealed: Sealed | undefined): string => String(sealed?.vector)
+
+/** One key for all tabs: whoever stores it first. It never leaves the browser's keeping (REQ-05). */
+async function keyOf(database: UseStore): Promise<CryptoKey> {
+  const made = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt'])
+  let kept = made
+  await update<CryptoKey | undefined>(keyName, (found) => (kept = found ?? made), database)
+  return kept
+}
+
+async function seal(text: string, key: CryptoKey, name: string): Promise<Sealed> {
+  const vector = crypto.getRandomValues(new Uint8Array(12))
+  return { vector, content: await crypto.subtle.encrypt(algorithm(vector, name), key, encode(text)) }
+}
+
+/** `null` for what was not sealed with this key under this name: it was tampered with, or its key is gone (REQ-12). */
+async function unseal({ vector, content }: Sealed, key: CryptoKey, name: string): Promise<string | null> {
+  try {
+    return new TextDecoder().decode(await crypto.subtle.decrypt(algorithm(vector, name), key, content))
+  } catch {
+    return null
+  }
+}
+
+const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text)
+
+const algorithm = (vector: Uint8Array<ArrayBuffer>, name: string): AesGcmParams => ({ name: 'AES-GCM', iv: vector, additionalData: encode(name) })

@@ -1,0 +1,42 @@
+import { backOff } from './back-off.ts'
+import { type ActiveRecord, type Grant, type Lifetime, recordVersion } from './record.ts'
+import { reveal } from './secret.ts'
+import { type Want, keyOf } from './state.ts'
+import type { Moment, Ms, Now } from './time.ts'
+import type { Issued } from './tokens.ts'
+
+/** The record of a session that begins. Its generation and fence are settled where it is written. */
+export const arrival = (session: string, generation: number, subject: string | null, issuer: string, issued: Issued, sent: Moment): ActiveRecord => ({
+  version: recordVersion,
+  session,
+  generation,
+  fence: 0,
+  subject: subject ?? issued.subject,
+  bounds: { signedInAt: sent.wall },
+  issuer,
+  status: 'active',
+  claim: null,
+  retry: null,
+  grant: grantOf(issued, sent, generation, ''),
+})
+
+/** What a refresh of `of` has brought. */
+export function renewal(of: ActiveRecord, want: Want, issued: Issued, sent: Moment, now: Now): Pick<ActiveRecord, 'grant' | 'retry'> {
+  const key = keyOf(want)
+  const last = of.grant.access[key]
+  // A token of no use, or the one that was to be replaced, with no less of a life than it had: asking again gives it again (F25).
+  const { accessToken, lasts } = issued
+  const isSame = last && reveal(last.token) === reveal(accessToken) && (lasts ?? Infinity) >= (last.life?.lasts ?? 0)
+  return {
+    retry: lasts === 0 || isSame ? backOff(of.retry, now, true, null, 40_000) : null,
+    grant: grantOf(issued, sent, of.generation + 1, key),
+  }
+}
+
+const grantOf = ({ accessToken, lasts, refreshToken, refreshLasts, scope }: Issued, sent: Moment, generation: number, key: string): Grant => ({
+  refreshToken,
+  refreshLife: life(sent, refreshLasts),
+  access: { [key]: { token: accessToken, life: life(sent, lasts), scope, generation } },
+})
+
+const life = ({ wall }: Moment, lasts: Ms | null): Lifetime | null => (lasts === null ? null : { from: wall, lasts })

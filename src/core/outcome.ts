@@ -1,0 +1,10 @@
+import type { Ms } from './time.ts'
+import type { Issued } from './tokens.ts'
+
+/** How a refresh came out. */
+export type Outcome =
+  | { readonly type: 'granted'; readonly issued: Issued }
+  /** The server refuses the refresh token for good. */
+  | { readonly type: 'rejected'; readonly cause: unknown }
+  /** For now. `answered`: the server spoke, and the token was not spent; `wait`: what it asked for. */
+  | { readonly type: 'unavailable'; readonly answered: boolean; readonly wait: Ms | null; readonly cause: unknown }

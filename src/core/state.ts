@@ -1,0 +1,127 @@
+import type { Deadlines } from './lifetime.ts'
+import type { ActiveRecord, EndReason, EndedRecord, SessionRecord } from './record.ts'
+import type { Moment, MonotonicMs, Ms } from './time.ts'
+
+/** What one instance of the library knows, and what it is about. */
+export interface State {
+  readonly held: Held
+  /** A refresh is under way: one at a time, whatever it is for. */
+  readonly refreshing: boolean
+  readonly visible: boolean
+  /** Released: what was begun is brought to its end, and nothing is begun. */
+  readonly closed: boolean
+  /** When the record was last seen; `null` while this tab may have slept and must look before it acts (protocol, rule 10). */
+  readonly lookedAt: Moment | null
+  readonly looking: boolean
+  /** A peer has spoken of something later: what is held is never written back. */
+  readonly stale: boolean
+  /** When a 401 last led to a refresh. */
+  readonly refusedAt: MonotonicMs
+  /** When the browser last said that the network is back. */
+  readonly onlineAt: Moment
+}
+
+/** The record as this tab last knew it. */
+export type Held =
+  | { readonly kind: 'loading'; readonly record: null }
+  | { readonly kind: 'signed-out'; readonly record: EndedRecord | null }
+  | SignedIn
+
+export interface SignedIn {
+  readonly kind: 'signed-in'
+  readonly record: ActiveRecord
+  readonly deadlines: Readonly<Record<string, Deadlines>>
+  /** Signed in here, and not written yet: what the store says of other sessions is older. */
+  readonly arriving: boolean
+}
+
+/** A token for this resource and scope; for neither: the session's own. */
+export interface Want {
+  readonly resource: string | null
+  readonly scope: string | null
+}
+
+/** Which token is wanted, and which one will not do: any of a later generation will. */
+export interface Goal extends Want {
+  readonly from: number
+}
+
+/** Under which name a grant holds that token. */
+export const keyOf = ({ resource, scope }: Want): string => (resource || scope ? `${resource ?? ''} ${scope ?? ''}` : '')
+
+/** What one instance tells the others: never more than that there is something to look at. */
+export interface News {
+  readonly session: string
+  readonly generation: number
+  /** The sender found no record. Who knows something later writes it. */
+  readonly missing: boolean
+}
+
+export type PageSignal = 'visible' | 'hidden' | 'frozen' | 'resumed' | 'online'
+
+export type By = 'this-tab' | 'other-tab'
+
+/** What has happened. */
+export type Fact =
+  /** `by`: who wrote it. */
+  | { readonly type: 'record-read'; readonly record: SessionRecord | 'foreign' | null; readonly by: By }
+  | { readonly type: 'read-failed' }
+  | { readonly type: 'refresh-ended' }
+  /** The server knows of nobody, or nobody knows better than what is known to be out of date. */
+  | { readonly type: 'nobody-known' }
+  /** The store is of no use for now: nothing is presented. */
+  | { readonly type: 'store-failed' }
+  | { readonly type: 'heard'; readonly news: News }
+  | { readonly type: 'woke' }
+  | { readonly type: 'signalled'; readonly signal: PageSignal }
+  /** By somebody who waits for it, or only because it is time. */
+  | { readonly type: 'token-needed'; readonly goal: Goal; readonly waiting: boolean }
+  /** By an API, which called it invalid or gave no reason (RFC 6750 §3.1). */
+  | { readonly type: 'token-refused'; readonly goal: Goal; readonly invalid: boolean }
+  | { readonly type: 'signed-in'; readonly record: ActiveRecord }
+  | { readonly type: 'signed-out'; readonly reason: EndReason }
+  | { readonly type: 'closed' }
+
+/** What shall be done about it. */
+export type Order =
+  | { readonly do: 'look' }
+  | { readonly do: 'refresh'; readonly goal: Goal }
+  /** Write the record of a sign-in, or of an end that somebody wants; then what belongs to it. */
+  | { readonly do: 'arrive'; readonly record: ActiveRecord }
+  | { readonly do: 'end'; readonly record: ActiveRecord; readonly reason: EndReason; readonly wanted: boolean }
+  /** Ask the peers for the record that is gone, and write back what is known if nobody has anything better. */
+  | { readonly do: 'ask' }
+  | { readonly do: 'restore'; readonly record: SessionRecord }
+  | ({ readonly do: 'announce' } & Announcement)
+
+export type Announcement =
+  | { readonly type: 'signed-in' | 'refreshed'; readonly record: ActiveRecord; readonly by: By }
+  | { readonly type: 'ended'; readonly record: EndedRecord; readonly by: By }
+
+const longAgo = -Infinity
+
+export const initialState = (visible: boolean): State => ({
+  held: { kind: 'loading', record: null },
+  refreshing: false,
+  visible,
+  closed: false,
+  lookedAt: null,
+  looking: true,
+  stale: false,
+  refusedAt: longAgo,
+  onlineAt: { wall: longAgo, mono: longAgo },
+})
+
+/** What of the caller's options the core decides by. */
+export interface Policy {
+  /** This instance, at random. */
+  readonly owner: string
+  readonly issuer: string
+  readonly keepFresh: 'while-visible' | 'always' | 'on-demand'
+  readonly refreshTimeout: Ms
+  /** What is presented is a cookie: there may be a session that this browser has no record of. */
+  readonly cookie: boolean
+  readonly retryUnanswered: boolean
+  /** How often a visible tab looks though nobody has told it to. */
+  readonly lookEvery: Ms
+}

@@ -1,0 +1,113 @@
+import { jwtDecode } from 'jwt-decode'
+import { type Secret, open, secret } from './secret.ts'
+import type { Ms } from './time.ts'
+
+/** What `session.signIn` takes: a token endpoint's answer in either spelling, or a sign-in of `latchkey/oauth`. */
+export type SignInInput = TokenResponse | Tokens | SealedTokens
+
+/** RFC 6749 §5.1, as it comes over the wire. Unknown members are ignored. */
+export interface TokenResponse {
+  readonly access_token: string
+  /** @defaultValue `'Bearer'` */
+  readonly token_type?: string | undefined
+  /** Seconds from when the request was sent. If absent, `exp − iat` of a JWT; else the token is used until a 401. */
+  readonly expires_in?: number | string | null | undefined
+  /** If absent, the one there stays. */
+  readonly refresh_token?: string | null | undefined
+  /** Seconds. */
+  readonly refresh_expires_in?: number | null | undefined
+  readonly scope?: string | null | undefined
+  readonly id_token?: string | null | undefined
+}
+
+/** The same in camel case, as many home-made backends answer. */
+export interface Tokens {
+  readonly accessToken: string
+  readonly tokenType?: string | undefined
+  /** Seconds, as {@link TokenResponse.expires_in}. */
+  readonly expiresIn?: number | null | undefined
+  readonly refreshToken?: string | null | undefined
+  /** Seconds. */
+  readonly refreshExpiresIn?: number | null | undefined
+  readonly scope?: string | null | undefined
+  readonly idToken?: string | null | undefined
+}
+
+/** Tokens that print as `[secret]`; only a session can open them. Made by `latchkey/oauth`. */
+export interface SealedTokens {
+  readonly [sealed]: true
+}
+declare const sealed: unique symbol
+
+/** A token response, checked and in our own words. Lifetimes count from when the request for it was sent. */
+export interface Issued {
+  readonly accessToken: Secret
+  readonly lasts: Ms | null
+  readonly refreshToken: Secret | null
+  readonly refreshLasts: Ms | null
+  readonly scope: string | null
+  readonly subject: string | null
+}
+
+/** @throws TypeError naming the field that is missing or malformed, never its value. */
+export function readTokens(input: unknown): Issued {
+  const found = open(input) ?? input
+  if (typeof found !== 'object' || found === null) throw new TypeError('The token response is not an object.')
+  const camel = !('access_token' in found) && 'accessToken' in found
+  const field = (snake: string): [name: string, value: unknown] => {
+    const name = camel ? snake.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()) : snake
+    return [name, (found as Record<string, unknown>)[name]] // a lookup of an unknown member gives `undefined`
+  }
+  const access = token(field('access_token'))
+  if (!access) malformed('access_token')
+  if (!/^(bearer|dpop)$/i.test(text(field('token_type')) ?? 'Bearer')) malformed('token_type', 'is neither Bearer nor DPoP')
+  const refresh = token(field('refresh_token'))
+  const lasts = seconds(field('expires_in')) ?? lifetimeOf(access)
+  return {
+    accessToken: secret(access),
+    lasts,
+    refreshToken: refresh ? secret(refresh) : null,
+    refreshLasts: seconds(field('refresh_expires_in')),
+    scope: text(field('scope')),
+    subject: claimsOf(text(field('id_token'))).sub ?? null,
+  }
+}
+
+type Field = [name: string, value: unknown]
+
+function malformed(name: string, how = 'is missing or malformed'): never {
+  throw new TypeError(`The token response cannot be used: \`${name}\` ${how}.`)
+}
+
+function text([name, value]: Field): string | null {
+  if (value !== undefined && value !== null && typeof value !== 'string') malformed(name)
+  return (value as string | null | undefined) || null // an empty string says as little as none
+}
+
+/** What fits into a header (RFC 6750 §2.1): a value that `fetch` refuses would be printed by some engines' errors. */
+function token(field: Field): string | null {
+  const value = text(field)
+  if (value && !/^[\x21-\x7e]+$/.test(value)) malformed(field[0])
+  return value
+}
+
+/** A number, or a string that is one; anything else that servers have been seen to send says nothing (F50). */
+function seconds([name, value]: Field): Ms | null {
+  if (typeof value === 'object' ? value : typeof value === 'boolean') malformed(name)
+  const span = typeof value === 'string' ? Number.parseFloat(value) : (value as number) // `undefined` and the rest fail the check below
+  return span >= 0 && Number.isFinite(span * 1000) ? span * 1000 : null
+}
+
+/** Both moments are the server's own, so that no clock but its own is asked. */
+function lifetimeOf(access: string): Ms | null {
+  const { exp, iat } = claimsOf(access)
+  return exp && iat && exp >= iat ? (exp - iat) * 1000 : null
+}
+
+function claimsOf(jwt: string | null): { sub?: string; exp?: number; iat?: number } {
+  try {
+    return jwt ? jwtDecode(jwt) : {}
+  } catch {
+    return {} // opaque, encrypted, or somebody else's idea of a token (F51)
+  }
+}

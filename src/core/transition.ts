@@ -1,0 +1,217 @@
+import { backOff } from './back-off.ts'
+import { type Deadlines, deadlinesOf, isOver } from './lifetime.ts'
+import type { ActiveRecord, EndedRecord, SessionRecord } from './record.ts'
+import { type By, type Fact, type Goal, type Order, type Policy, type State, keyOf } from './state.ts'
+import { type Ms, type Now, left } from './time.ts'
+import { fitting, mustLook, pause, renewIn } from './verdict.ts'
+import { endOf } from './write.ts'
+
+/** All judgment of a session's life in one tab: what follows from a fact. Decides, and does nothing. */
+export function transition(before: State, fact: Fact, now: Now, policy: Policy): readonly [State, readonly Order[]] {
+  let state = before
+  const orders: Order[] = []
+  decide()
+  renew()
+  return [state, orders]
+
+  function decide(): void {
+    const { held } = state
+    switch (fact.type) {
+      case 'record-read':
+        change({ looking: false, lookedAt: now })
+        return see(fact.record, fact.by)
+      case 'read-failed':
+        change({ looking: false, lookedAt: now })
+        if (held.kind === 'loading') letGo(null)
+        return
+      case 'refresh-ended':
+        return change({ refreshing: false })
+      case 'nobody-known':
+        if (held.kind === 'signed-in') end(endOf(held.record, 'refresh-expired', now.wall), 'this-tab')
+        else letGo(held.record)
+        return
+      case 'store-failed':
+        if (held.kind === 'signed-in') hold({ ...held.record, retry: backOff(held.record.retry, now, false) }, held.arriving)
+        return
+      case 'heard':
+        return heard(fact.news)
+      case 'woke':
+        if (state.visible && left(state.lookedAt ?? now, now) <= -policy.lookEvery) look()
+        return
+      case 'signalled':
+        return signalled(fact.signal)
+      case 'token-needed':
+        return begin(fact.goal, fact.waiting)
+      case 'token-refused':
+        return refused(fact.goal, fact.invalid)
+      case 'signed-in':
+        if (held.kind === 'signed-in') replace(fact.record, 'this-tab')
+        hold(fact.record, true)
+        announce('signed-in', fact.record, 'this-tab')
+        orders.push({ do: 'arrive', record: fact.record })
+        return
+      case 'signed-out':
+        if (held.kind !== 'signed-in') return
+        letGo(endOf(held.record, fact.reason, now.wall))
+        orders.push({ do: 'end', record: held.record, reason: fact.reason, wanted: true })
+        return
+      case 'closed':
+        change({ closed: true, visible: false })
+    }
+  }
+
+  function change(part: Partial<State>): void {
+    state = { ...state, ...part }
+  }
+
+  /** Takes `record` as what this tab holds. Deadlines of tokens that it held before stay as they were. */
+  function hold(record: ActiveRecord, arriving = false): void {
+    const last = state.held.kind === 'signed-in' && state.held.record.session === record.session ? state.held : null
+    const deadlines: Record<string, Deadlines> = {}
+    for (const [key, token] of Object.entries(record.grant.access)) {
+      const known = last?.record.grant.access[key]?.generation === token.generation && last.deadlines[key]
+      deadlines[key] = known || deadlinesOf(token, now)
+    }
+    change({ held: { kind: 'signed-in', record, deadlines, arriving }, stale: false })
+  }
+
+  /** It is over here. Whoever calls this says whether that is news. */
+  function letGo(record: EndedRecord | null): void {
+    change({ held: { kind: 'signed-out', record } })
+  }
+
+  function end(record: EndedRecord, by: By): void {
+    letGo(record)
+    orders.push({ do: 'announce', type: 'ended', record, by })
+  }
+
+  function announce(type: 'signed-in' | 'refreshed', record: ActiveRecord, by: By): void {
+    orders.push({ do: 'announce', type, record, by })
+  }
+
+  /** Brings what is held up to what the store holds: a later generation is adopted, an end is an end, another session is always news. */
+  function see(found: SessionRecord | 'foreign' | null, by: By): void {
+    const { held } = state
+    if (found === 'foreign') return held.kind === 'loading' ? letGo(null) : undefined
+    if (!found) return missing()
+    const mine = held.record
+    if (found.session !== mine?.session) {
+      if (held.kind === 'signed-in') {
+        if (held.arriving) return // our own sign-in is on its way and will win
+        replace(found, by)
+      }
+      if (found.status === 'ended') return letGo(found)
+      hold(found)
+      if (held.kind !== 'loading') announce('signed-in', found, by)
+    } else if (mine.status === 'ended') {
+      // Whoever knows the end and meets an older record of that session writes the tombstone again (rule 9).
+      if (found.status === 'active') orders.push({ do: 'restore', record: mine })
+    } else if (found.status === 'ended') {
+      end(found, by)
+    } else if (found.generation < mine.generation) {
+      orders.push({ do: 'restore', record: mine })
+    } else {
+      hold(found)
+      if (found.generation > mine.generation && !(held.kind === 'signed-in' && held.arriving)) announce('refreshed', found, by)
+    }
+  }
+
+  /** Another sign-in in the place of ours: its end, unless the same user has come back (F17). */
+  function replace(found: SessionRecord, by: By): void {
+    const { record } = state.held
+    if (record?.status !== 'active' || (found.status === 'active' && found.subject !== null && found.subject === record.subject)) return
+    end(endOf(record, 'user-changed', now.wall), by)
+  }
+
+  /** An absent record is not an end (rule 11): it was evicted, or cleared. */
+  function missing(): void {
+    const { held } = state
+    if (held.kind === 'signed-in') {
+      if (!held.arriving) orders.push({ do: 'ask' })
+    } else if (held.kind === 'loading') {
+      if (policy.cookie) refresh(ownToken)
+      else letGo(null)
+    }
+  }
+
+  function look(): void {
+    if (state.looking || state.closed) return
+    change({ looking: true })
+    orders.push({ do: 'look' })
+  }
+
+  function heard({ session, generation, missing: isMissing }: Extract<Fact, { type: 'heard' }>['news']): void {
+    const { record } = state.held
+    const same = record?.session === session
+    if (isMissing && record && (!same || record.generation > generation)) orders.push({ do: 'restore', record }) // before they write back what is out of date
+    else if (!same || record.generation < generation) {
+      if (record) change({ stale: true })
+      look()
+    }
+  }
+
+  function signalled(signal: Extract<Fact, { type: 'signalled' }>['signal']): void {
+    if (signal === 'frozen') return change({ lookedAt: null })
+    if (signal === 'hidden') return change({ visible: false })
+    if (signal === 'visible') change({ visible: true })
+    // Networks come and go: one extra attempt in five seconds is enough (F34).
+    if (signal === 'online' && now.mono - state.onlineAt.mono >= 5_000) change({ onlineAt: now })
+    // Focus, visibility and the network often come back together: that is one look (F16).
+    if (!state.lookedAt || now.mono - state.lookedAt.mono > 1_000) look()
+  }
+
+  /** Starts a refresh, unless one is running, none is possible, or it is too early for one. */
+  function begin(goal: Goal, waiting: boolean): void {
+    const { held } = state
+    if (mustLook(state, now)) return look()
+    if (fitting(state, goal, now) || pause(state, now, waiting) > 0) return
+    if (held.kind === 'signed-in' ? !held.arriving && canPresent(held.record, policy, now) : held.kind === 'signed-out' && policy.cookie) refresh(goal)
+  }
+
+  function refresh(goal: Goal): void {
+    if (state.refreshing || state.closed) return
+    change({ refreshing: true })
+    orders.push({ do: 'refresh', goal })
+  }
+
+  /** A 401 is about one token; and an API that always says so is asked about it twice a minute at most (F53, F54, F55). */
+  function refused(goal: Goal, invalid: boolean): void {
+    const unknown = !state.held.record || !('grant' in state.held.record) || !state.held.record.grant.access[keyOf(goal)]?.life
+    if (fitting(state, goal, now) || now.mono - state.refusedAt < (invalid && unknown ? 10_000 : 30_000)) return
+    change({ refusedAt: now.mono })
+    begin(goal, true)
+  }
+
+  /** Renews ahead of need; and ends what has run out with nothing to renew it. */
+  function renew(): void {
+    const { held } = state
+    if (held.kind !== 'signed-in' || state.closed || mustLook(state, now)) return
+    if (canPresent(held.record, policy, now)) {
+      if (isAhead(state, policy) && renewIn(state, ownToken, now) <= 0) begin({ ...ownToken, from: held.record.grant.access['']?.generation ?? 0 }, false)
+    } else if (left(held.deadlines['']?.expires ?? now, now) <= 0 && !state.refreshing) {
+      change({ refreshing: true })
+      orders.push({ do: 'end', record: held.record, reason: 'refresh-expired', wanted: false })
+    }
+  }
+}
+
+/** When something is to be decided though nothing happens: the time until then, by the clock that gets there first. */
+export function nextWake(state: State, now: Now, policy: Policy): Ms {
+  const { held, visible, lookedAt, looking, refreshing, closed } = state
+  if (closed) return Infinity
+  const nextLook = visible && lookedAt && !looking ? lookedAt.mono + policy.lookEvery - now.mono : Infinity
+  if (held.kind !== 'signed-in' || refreshing) return nextLook
+  const renewal = isAhead(state, policy) ? Math.max(renewIn(state, ownToken, now), pause(state, now, false)) : Infinity
+  const expiry = left(held.deadlines['']?.expires ?? now, now)
+  return Math.max(0, Math.min(nextLook, renewal, expiry > 0 ? expiry : Infinity))
+}
+
+/** Are tokens renewed ahead of need? A tab that nobody looks at keeps no session alive (REQ-47, F81). */
+const isAhead = ({ visible }: State, { keepFresh }: Policy): boolean => keepFresh === 'always' || (keepFresh === 'while-visible' && visible)
+
+/** Any token of the session's own will do. */
+export const ownToken: Goal = { resource: null, scope: null, from: 0 }
+
+/** Is there anything to present? */
+export const canPresent = ({ grant }: ActiveRecord, { cookie }: Policy, now: Now): boolean =>
+  cookie || (grant.refreshToken !== null && !isOver(grant.refreshLife, now))

@@ -1,0 +1,72 @@
+import { waitLeft } from './back-off.ts'
+import { usable } from './lifetime.ts'
+import type { AccessToken, EndedRecord } from './record.ts'
+import { type Goal, type State, type Want, keyOf } from './state.ts'
+import { type EpochMs, type Moment, type Ms, type Now, after, left } from './time.ts'
+
+/** What somebody wants who is about to send a request. */
+export interface Need extends Goal {
+  /** The session it began under; `null` until one is known. */
+  readonly session: string | null
+  /** How long the token shall be good for, if the caller said. */
+  readonly minValidity?: Ms | undefined
+}
+
+/** What a caller gets: a token, or a reason why not. */
+export type Verdict =
+  | { readonly type: 'token'; readonly token: AccessToken; readonly session: string; readonly due: boolean }
+  | { readonly type: 'signed-out' }
+  | { readonly type: 'ended'; readonly end: EndedRecord | null }
+  | { readonly type: 'unavailable'; readonly retryAt: EpochMs | null }
+  | { readonly type: 'closed' }
+
+/** `null` as long as there is something to wait for. */
+export function verdict(state: State, need: Need, now: Now): Verdict | null {
+  const { held, refreshing, closed } = state
+  if (closed) return { type: 'closed' }
+  if (held.kind === 'loading' || mustLook(state, now)) return null
+  if (held.kind === 'signed-out') {
+    return need.session ? { type: 'ended', end: held.record?.session === need.session ? held.record : null } : refreshing ? null : { type: 'signed-out' }
+  }
+  const { session } = held.record
+  if (need.session && need.session !== session) return { type: 'ended', end: null }
+  const token = fitting(state, need, now)
+  if (token) return { type: 'token', token, session, due: renewIn(state, need, now) <= 0 }
+  const wait = pause(state, now, true)
+  if (refreshing || wait <= 0) return null
+  // No better token is to be had for now: one with a second to live goes out all the same (F26).
+  const last = fitting(state, { ...need, minValidity: 1_000 }, now)
+  return last ? { type: 'token', token: last, session, due: false } : { type: 'unavailable', retryAt: now.wall + wait }
+}
+
+/** The token that a goal is about, unless it is the one that will not do, or has no time left. */
+export function fitting({ held }: State, goal: Goal & Partial<Need>, now: Moment): AccessToken | null {
+  const key = keyOf(goal)
+  const token = held.kind === 'signed-in' && held.record.grant.access[key]
+  const deadlines = held.kind === 'signed-in' && held.deadlines[key]
+  return token && deadlines && token.generation > goal.from && usable(token, deadlines, now, goal.minValidity) > 0 ? token : null
+}
+
+/** Time until the token should be replaced. */
+export const renewIn = ({ held }: State, goal: Goal, now: Moment): Ms => {
+  const deadlines = held.kind === 'signed-in' && held.deadlines[keyOf(goal)]
+  return deadlines ? left(deadlines.renew, now) : 0
+}
+
+/** Time until the next attempt may be made; a wait that no server asked for is over when the network comes back. */
+export function pause({ held, onlineAt }: State, now: Now, needed: boolean): Ms {
+  const retry = held.kind === 'signed-in' && held.record.retry
+  return !retry || (!retry.binding && onlineAt.wall > retry.at) ? 0 : waitLeft(retry, now, needed)
+}
+
+/** A page that has not looked for a minute may have slept: what it holds may be long over (protocol, rule 10; F09, F68). */
+const lookInterval: Ms = 60_000
+
+export const mustLook = ({ lookedAt }: State, now: Moment): boolean => !lookedAt || left(after(lookedAt, lookInterval), now) < 0
+
+/** Until when the token may leave with no second thought: it is not due, and the record has been seen lately. */
+export function freshUntil({ held, lookedAt }: State, want: Want): Moment {
+  const fresh = (held.kind === 'signed-in' && held.deadlines[keyOf(want)]?.fresh) || { wall: 0, mono: 0 }
+  const again = lookedAt ? after(lookedAt, lookInterval) : fresh
+  return { wall: Math.min(fresh.wall, again.wall), mono: Math.min(fresh.mono, again.mono) }
+}

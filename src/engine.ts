@@ -1,0 +1,283 @@
+import { type ActiveRecord, type SessionRecord, parseRecord, serializeRecord } from './core/record.ts'
+import { reveal } from './core/secret.ts'
+import { type Announcement, type Fact, type Order, type Policy, type State, initialState } from './core/state.ts'
+import type { Ms, Now } from './core/time.ts'
+import { nextWake, transition } from './core/transition.ts'
+import { type Need, type Verdict, verdict } from './core/verdict.ts'
+import { type Write, amend, endOf } from './core/write.ts'
+import type { Ports } from './ports.ts'
+import { type Committed, type Server, type Tools, lockWait, refreshRun } from './refresh-run.ts'
+
+/** Where the engine reports, while it decides: none of these may feed it anything, but for `settled`. */
+export interface Audience {
+  readonly changed: (state: State) => void
+  readonly announced: (news: Announcement) => void
+  readonly happened: (fact: Fact, state: State) => void
+  /** The record of a sign-in is there for other tabs to see; or there is no store that takes it. */
+  readonly arrived: (session: string) => void
+  readonly revoked: (session: string, confirmed: boolean) => void
+  /** Everything that there was to decide has been decided. */
+  readonly settled: () => void
+}
+
+export interface Engine {
+  readonly state: () => State
+  readonly now: () => Now
+  readonly feed: (fact: Fact) => void
+  /** What a caller gets: at once if it can be said, else when it can be, and in any case 2 s after `refreshTimeout`. */
+  readonly obtain: (need: Need) => Verdict | Promise<Verdict>
+  /** A refresh that has been sent goes on to its end: its answer belongs to all tabs. Whoever waits is told `closed`. */
+  readonly close: () => void
+}
+
+/** Longest that a store may take; then the session goes on from memory (F40). */
+const storeWait: Ms = 2_000
+
+/** What the peers are given to answer when a record is gone (rule 11). */
+const peersWait: Ms = 500
+
+interface Waiter {
+  readonly need: Need
+  readonly until: number
+  readonly settle: (verdict: Verdict) => void
+}
+
+/** Feeds facts to `transition` one at a time, does what it orders, and feeds it what came of that. */
+export function startEngine(ports: Ports, server: Server, policy: Policy, key: string, audience: Audience): Engine {
+  const { clock, store, lock, peers, page, random } = ports
+  let state = initialState(page.visible())
+  const mailbox: Fact[] = []
+  let deciding = false
+  const waiters = new Set<Waiter>()
+  const watchers = new Set<() => void>()
+  let writing: Promise<unknown> = Promise.resolve()
+  let cancelWake = () => {}
+
+  const now = (): Now => ({ ...clock.now(), chance: random.chance() })
+
+  function feed(fact: Fact): void {
+    mailbox.push(fact)
+    if (deciding) return
+    deciding = true
+    for (let next = mailbox.shift(); next; next = mailbox.shift()) step(next)
+    deciding = false
+    schedule()
+    audience.settled()
+  }
+
+  function step(fact: Fact): void {
+    const before = state
+    const [after, orders] = transition(before, fact, now(), policy)
+    state = after
+    if (after.held !== before.held || after.lookedAt !== before.lookedAt) {
+      audience.changed(after)
+      for (const tell of watchers) tell()
+      watchers.clear()
+    }
+    audience.happened(fact, after)
+    orders.forEach(perform)
+    settle(fact)
+  }
+
+  /** Gives each waiting caller what can be said by now, and starts a refresh for those who need one. */
+  function settle(fact: Fact): void {
+    const time = now()
+    for (const waiter of waiters) {
+      const found = verdict(state, waiter.need, time) ?? (time.mono < waiter.until ? null : { type: 'unavailable' as const, retryAt: null })
+      if (found) {
+        waiters.delete(waiter)
+        waiter.settle(found)
+      } else if (!state.refreshing && fact.type !== 'token-needed' && mailbox.length === 0) {
+        mailbox.push({ type: 'token-needed', goal: waiter.need, waiting: true })
+      }
+    }
+  }
+
+  function schedule(): void {
+    cancelWake()
+    const time = now()
+    const wait = Math.min(nextWake(state, time, policy), ...[...waiters].map(({ until }) => until - time.mono))
+    cancelWake = wait < Infinity ? clock.wakeAt(time.wall + Math.max(0, wait), () => feed({ type: 'woke' })) : () => {}
+  }
+
+  function perform(order: Order): void {
+    switch (order.do) {
+      case 'look':
+        return void look().catch(ignore)
+      case 'refresh':
+        return void refreshRun(order.goal, tools)
+          .catch(() => feed({ type: 'store-failed' }))
+          .then(() => feed({ type: 'refresh-ended' }))
+      case 'arrive':
+        return void arrive(order.record)
+      case 'end':
+        return void end(order)
+      case 'ask':
+        return void recover().catch(ignore)
+      case 'restore':
+        return void restore(order.record).catch(ignore)
+      case 'announce':
+        audience.announced(order)
+    }
+  }
+
+  async function look(): Promise<SessionRecord | 'foreign' | null> {
+    const asked = attempt(() => store.read(key))
+    const see = (text: string | null) => {
+      const record = parseRecord(text, policy.issuer)
+      if (text !== null && !record) store.replace(key, text, null).catch(ignore) // no record, and never will be one (F43)
+      feed({ type: 'record-read', record, by: 'other-tab' })
+      return record
+    }
+    try {
+      return see(await inTime(asked))
+    } catch (error) {
+      feed({ type: 'read-failed' })
+      asked.then(see, ignore)
+      throw error
+    }
+  }
+
+  /** Compare and commit (rule 1): read, see whether the record is what the write names, replace; refused, again. */
+  function commit(write: Write, afresh = false): Promise<Committed> {
+    const done = writing.then(async () => {
+      for (;;) {
+        const text = await inTime(attempt(() => store.read(key)))
+        const found = parseRecord(text, policy.issuer)
+        const record = found === 'foreign' && write.type !== 'sign-in' ? null : amend(found === 'foreign' ? null : found, write, now())
+        const replace = (expected: string | null, next: string | null) => inTime(attempt(() => store.replace(key, expected, next)))
+        if (record && afresh && !(await replace(text, null))) continue
+        if (record && !(await replace(afresh ? null : text, serializeRecord(record)))) continue
+        feed({ type: 'record-read', record: record ?? found, by: record ? 'this-tab' : 'other-tab' })
+        if (record && write.type !== 'claim' && write.type !== 'retry') tell(record, false)
+        return { record, found }
+      }
+    })
+    writing = done.catch(ignore)
+    return done
+  }
+
+  /** Nobody else may find a spent token with the lock free, or an ended session alive: written again, then in the place of what is there (rule 5). */
+  async function insist(write: Write): Promise<Committed> {
+    for (let failures = 0; failures < 3; failures++) {
+      try {
+        return await commit(write, failures > 1)
+      } catch {
+        // Once more; at the last into memory.
+      }
+    }
+    const record = amend(write.of, write, now())
+    feed({ type: 'record-read', record, by: 'this-tab' })
+    return { record, found: null }
+  }
+
+  async function arrive(record: ActiveRecord): Promise<void> {
+    const { found } = await insist({ type: 'sign-in', of: record, unasked: false })
+    audience.arrived(record.session)
+    if (!found || found === 'foreign' || found.status !== 'active') return
+    const [before, after] = [found.grant.refreshToken, record.grant.refreshToken]
+    // The server may have given the same token again: revoking it would end the session that has just begun.
+    if (before && !(after && reveal(before) === reveal(after))) void server.revoke(found.grant)
+  }
+
+  async function end({ record: of, reason, wanted }: Extract<Order, { do: 'end' }>): Promise<void> {
+    const { record, found } = await insist({ type: 'end', of, reason, wanted })
+    if (!wanted) return feed({ type: 'refresh-ended' })
+    audience.announced({ type: 'ended', record: endOf(of, reason, clock.now().wall), by: 'this-tab' })
+    audience.settled()
+    // The refresh token that was found in the record: the one in memory may be spent (M7).
+    const grant = found === null ? of.grant : found !== 'foreign' && found.status === 'active' && record ? found.grant : null
+    audience.revoked(of.session, grant !== null && (await server.revoke(grant)))
+  }
+
+  const tell = ({ session, generation }: SessionRecord, missing: boolean) => peers.tell({ session, generation, missing })
+
+  async function askPeers(known: SessionRecord): Promise<void> {
+    tell(known, true)
+    await new Promise<void>((resolve) => clock.wakeAt(clock.now().wall + peersWait, resolve))
+  }
+
+  const restore = (of: SessionRecord) =>
+    // A claim of nobody, so that a request still on its way is waited for.
+    commit({ type: 'restore', of, claim: { owner: '', locked: false, lasts: policy.refreshTimeout } })
+
+  async function recover(): Promise<void> {
+    const known = state.held.record
+    if (!known) return
+    await askPeers(known)
+    if ((await look()) || state.held.record?.session !== known.session) return
+    if (state.stale) feed({ type: 'nobody-known' })
+    else await restore(known)
+  }
+
+  function within<T>(span: Ms, work: Promise<T>): Promise<T | null> {
+    return new Promise((resolve, reject) => {
+      const cancel = clock.wakeAt(clock.now().wall + span, () => resolve(null))
+      work.then(resolve, reject).finally(cancel)
+    })
+  }
+
+  async function inTime<T>(asked: Promise<T>): Promise<T> {
+    const answer = await within(
+      storeWait,
+      asked.then((value) => ({ value })),
+    )
+    if (!answer) throw new Error('The store did not answer in time.')
+    return answer.value
+  }
+
+  async function takeLock(): Promise<(() => void) | null> {
+    const patience = new AbortController()
+    const asked = attempt(() => lock.acquire(patience.signal))
+    const held = await within(lockWait, asked).catch(() => null)
+    if (!held) {
+      patience.abort()
+      asked.then((late) => late(), ignore)
+    }
+    return held
+  }
+
+  const tools: Tools = {
+    policy,
+    server,
+    now,
+    state: () => state,
+    feed,
+    newId: random.id,
+    lock: takeLock,
+    look,
+    commit,
+    insist,
+    askPeers,
+    recover,
+    within,
+    change: () => new Promise((resolve) => watchers.add(resolve)),
+  }
+  const undo = [page.listen((signal) => feed({ type: 'signalled', signal })), peers.listen((news) => feed({ type: 'heard', news }))]
+  void look().catch(ignore)
+
+  return {
+    now,
+    feed,
+    state: () => state,
+    obtain(need) {
+      const time = now()
+      return (
+        verdict(state, need, time) ??
+        new Promise((settle) => {
+          waiters.add({ need, settle, until: time.mono + policy.refreshTimeout + 2_000 })
+          feed({ type: 'token-needed', goal: need, waiting: true })
+        })
+      )
+    },
+    close() {
+      for (const stop of undo.splice(0)) stop()
+      feed({ type: 'closed' }) // and whoever waits is told so
+    },
+  }
+}
+
+const ignore = () => {}
+
+/** A port may throw where it should reject. */
+const attempt = async <T>(task: () => Promise<T>): Promise<T> => task()

@@ -1,0 +1,84 @@
+import { type Want, keyOf } from '../core/state.ts'
+
+/** A destination with more to say than its URL. */
+export interface Destination {
+  /** URL prefix, as in {@link SessionOptions.attachTo}. The longest match wins. */
+  readonly url: string
+  /** Ask for a token of its own, meant for this resource (RFC 8707). @defaultValue the session's token */
+  readonly resource?: string | undefined
+  /** Ask for a token of its own with this scope, space-separated. @defaultValue what the sign-in granted */
+  readonly scope?: string | undefined
+  /** @defaultValue {@link SessionOptions.whenSignedOut} */
+  readonly whenSignedOut?: WhenSignedOut | undefined
+}
+
+/**
+ * - `reject`: fail with `signed_out`; nothing is sent.
+ * - `send`: send without a credential (public pages of a listed API). Only when signed out for certain; never because a
+ *   refresh failed.
+ */
+export type WhenSignedOut = 'reject' | 'send'
+
+/** A destination as it is matched: on the parsed origin, and on whole segments of the path. */
+export interface Target {
+  readonly entry: Destination
+  readonly origin: string
+  /** Without its last slash: empty for a whole origin. */
+  readonly path: string
+  readonly want: Want
+  readonly key: string
+  readonly whenSignedOut: WhenSignedOut
+}
+
+/** Finds the target that a URL falls under, or `null`: then no credential goes along (REQ-16, REQ-17, F62). */
+export type Match = (url: string | URL) => Target | null
+
+/** @throws TypeError for an entry that is no URL prefix, or not https. */
+export function targetsOf(attachTo: readonly (string | Destination)[], fallback: WhenSignedOut, base: string | null): readonly Target[] {
+  return attachTo.map((given) => {
+    const entry = typeof given === 'string' ? { url: given } : given
+    const url = parse(entry.url, base)
+    if (!url) throw new TypeError(`\`attachTo\` must hold URL prefixes, such as 'https://api.example.com'; one entry is not a URL${base ? '' : ', or is relative where there is no page'}.`)
+    if (!maySee(url)) throw new TypeError(`\`attachTo\` must hold https URLs (http on loopback only); \`${url.origin}\` is not one.`)
+    if (url.search || url.hash) throw new TypeError(`\`attachTo\` must hold origins and paths; \`${url.origin}${url.pathname}\` has a query or a fragment.`)
+    const want = { resource: entry.resource ?? null, scope: entry.scope ?? null }
+    return {
+      entry: Object.freeze({ ...entry }),
+      origin: url.origin,
+      path: url.pathname.replace(/\/$/, ''),
+      want,
+      key: keyOf(want),
+      whenSignedOut: entry.whenSignedOut ?? fallback,
+    }
+  })
+}
+
+/** Makes the match. A string that begins with an origin that is listed whole and once, and a slash, is under it; everything else is parsed. */
+export function matcher(targets: readonly Target[], base: () => string | null): Match {
+  const longestFirst = [...targets].sort((a, b) => b.path.length - a.path.length)
+  const whole = targets
+    .filter(({ origin, path }) => path === '' && targets.every((other) => other.path === '' || other.origin !== origin))
+    .map((target) => [`${target.origin}/`, target] as const)
+  return (given) => {
+    if (typeof given === 'string') {
+      for (const [prefix, target] of whole) if (given.startsWith(prefix)) return target
+    }
+    const url = typeof given === 'string' ? parse(given, base()) : given
+    if (!url || !maySee(url)) return null
+    return longestFirst.find(({ origin, path }) => origin === url.origin && `${url.pathname}/`.startsWith(`${path}/`)) ?? null
+  }
+}
+
+function parse(url: string, base: string | null): URL | null {
+  try {
+    return new URL(url, base ?? undefined)
+  } catch {
+    return null
+  }
+}
+
+/** A blob has the origin of its page: the scheme is asked as well. */
+const maySee = (url: URL): boolean => (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url))) && !url.username && !url.password
+
+/** The one place where a token may travel in the clear: it does not leave the machine. */
+const isLoopback = ({ hostname }: URL): boolean => /^(.+\.)?localhost$|^127(\.\d+){3}$|^\[::1\]$/.test(hostname)

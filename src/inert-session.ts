@@ -1,0 +1,34 @@
+import { LatchkeyError } from './errors.ts'
+import { matcher } from './fetch/destinations.ts'
+import type { Settings } from './options.ts'
+import type { Session } from './session.ts'
+import { loading } from './snapshot.ts'
+
+/** A session on a server, which renders for everybody and signs in nobody: it starts nothing and knows nothing (F73, REQ-135). */
+export function inertSession({ targets, fetch }: Settings): Session {
+  const match = matcher(targets, () => null)
+  const ready = Promise.resolve(loading)
+  const nobodyHere = async (): Promise<never> => {
+    throw new LatchkeyError('signed_out', 'A server keeps no session, so nothing was sent. Make this call in the browser.')
+  }
+  const listen = () => () => {}
+  return Object.freeze<Session>({
+    state: loading,
+    ready,
+    subscribe(listener) {
+      listener(loading)
+      return listen()
+    },
+    on: listen,
+    onSessionExpired: listen,
+    onSessionEnded: listen,
+    signIn: nobodyHere,
+    signOut: async () => ({ revoked: false }),
+    refresh: nobodyHere,
+    fetch: (input, init) =>
+      match(typeof input === 'object' && 'url' in input ? input.url : input) ? nobodyHere() : (fetch ?? globalThis.fetch)(input, init),
+    getToken: nobodyHere,
+    destinationOf: (url) => match(url)?.entry ?? null,
+    close() {},
+  })
+}

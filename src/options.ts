@@ -1,0 +1,91 @@
+import type { Ms } from './core/time.ts'
+import { type Destination, type Target, type WhenSignedOut, targetsOf } from './fetch/destinations.ts'
+import type { RefreshFunction, Refresher, Store } from './ports.ts'
+
+export interface SessionOptions {
+  /**
+   * Where the session's credential may go, and nowhere else. A string is a URL prefix: an origin
+   * (`https://api.example.com`), an origin with a path (`https://example.com/api`, matched on whole segments), or a path
+   * of this page's own origin (`/api`). https only; loopback may be http.
+   */
+  readonly attachTo: readonly (string | Destination)[]
+
+  /**
+   * How to get new tokens: a strategy of `latchkey/refresh` or `latchkey/oauth`, or any function. A function may return
+   * the server's `Response` as it is; status, `Retry-After` and `invalid_grant` are then understood.
+   *
+   * @example
+   * ```ts
+   * refresh: ({ refreshToken, signal }) =>
+   *   fetch('/auth/refresh', { method: 'POST', body: JSON.stringify({ refreshToken }), signal })
+   * ```
+   */
+  readonly refresh: RefreshFunction | Refresher
+
+  /**
+   * Tells sessions on one origin apart (two accounts, two issuers). Names the record, the lock and the channel.
+   * @defaultValue the strategy's `id`; for a plain function the first destination. Two projects on one localhost port stay apart.
+   */
+  readonly name?: string | undefined
+
+  /** Where the session is kept. @defaultValue `deviceStore()` */
+  readonly store?: Store | undefined
+
+  /** The fetch underneath, for tests, instrumentation, or a framework's own. @defaultValue the global `fetch`, looked up at each call */
+  readonly fetch?: typeof globalThis.fetch | undefined
+
+  /**
+   * When tokens are renewed ahead of need: while a tab of the session is visible or in use, always, or only when a
+   * request needs one. A forgotten background tab should not keep a session alive, hence the default.
+   * @defaultValue `'while-visible'`
+   */
+  readonly keepFresh?: 'while-visible' | 'always' | 'on-demand' | undefined
+
+  /**
+   * Longest a refresh may take, in ms. A caller that waits for a token gets it, or `refresh_unavailable`, at most
+   * 2 s after this.
+   * @defaultValue `10_000`
+   */
+  readonly refreshTimeout?: Ms | undefined
+
+  /** What listed requests do while nobody is signed in; see {@link WhenSignedOut}. A destination may say otherwise. @defaultValue `'reject'` */
+  readonly whenSignedOut?: WhenSignedOut | undefined
+}
+
+/** The options, checked and complete: nothing inside asks again what the caller meant. */
+export interface Settings {
+  readonly targets: readonly Target[]
+  readonly refresher: Refresher
+  readonly name: string
+  readonly store: Store | null
+  readonly fetch: typeof globalThis.fetch | null
+  readonly keepFresh: 'while-visible' | 'always' | 'on-demand'
+  readonly refreshTimeout: Ms
+}
+
+/** @throws TypeError naming the option that is missing or unusable, and printing no secret. */
+export function resolveOptions(options: SessionOptions, base: string | null): Settings {
+  const { attachTo, refresh, name, store, fetch, keepFresh = 'while-visible', refreshTimeout = 10_000, whenSignedOut = 'reject' } = options
+  if (!Array.isArray(attachTo)) refuse('attachTo', "must be a list of URL prefixes, such as ['https://api.example.com']")
+  const strategy = typeof refresh === 'function' ? null : refresh
+  if (strategy ? typeof strategy.refresh !== 'function' || typeof strategy.id !== 'string' : !refresh) {
+    refuse('refresh', 'must be a function, or a strategy such as those of latchkey/refresh')
+  }
+  if (name !== undefined && (typeof name !== 'string' || !name)) refuse('name', 'must be a text that is not empty')
+  if (store && (typeof store.read !== 'function' || typeof store.replace !== 'function')) refuse('store', 'must have the functions `read` and `replace`')
+  if (fetch && typeof fetch !== 'function') refuse('fetch', 'must be a function')
+  oneOf('keepFresh', keepFresh, ['while-visible', 'always', 'on-demand'])
+  if (!(refreshTimeout >= 1_000 && refreshTimeout <= 120_000)) refuse('refreshTimeout', 'must be from 1000 to 120000 ms')
+  const targets = targetsOf(attachTo, whenSignedOut, base)
+  for (const target of targets) oneOf('whenSignedOut', target.whenSignedOut, ['reject', 'send'])
+  const refresher = strategy ?? { refresh: refresh as RefreshFunction, id: targets[0] ? targets[0].origin + targets[0].path : '' } // no strategy: a function
+  return { targets, refresher, name: name ?? refresher.id, store: store ?? null, fetch: fetch ?? null, keepFresh, refreshTimeout }
+}
+
+const oneOf = (option: string, value: string, words: readonly string[]): void => {
+  if (!words.includes(value)) refuse(option, `must be one of: ${words.join(', ')}`)
+}
+
+function refuse(option: string, how: string): never {
+  throw new TypeError(`\`${option}\` ${how}.`)
+}

@@ -1,0 +1,130 @@
+import type { News, PageSignal } from './core/state.ts'
+import type { EpochMs, Moment } from './core/time.ts'
+import type { TokenResponse, Tokens } from './core/tokens.ts'
+
+/** The outside world, on one page. `adapters/` has it from the browser, `testing/` simulates it. */
+export interface Ports {
+  readonly clock: Clock
+  readonly store: Store
+  readonly lock: Lock
+  readonly peers: Peers
+  readonly page: Page
+  readonly random: Random
+  /** The fetch underneath. */
+  readonly fetch: typeof globalThis.fetch
+  /** Where a listener's exception goes: it is the app's, and must not stop anybody else. */
+  readonly report: (error: unknown) => void
+  /** What relative URLs are relative to, or `null` where there is no page. */
+  readonly base: () => string | null
+}
+
+export interface Clock {
+  readonly now: () => Moment
+  /** Calls `wake` at that moment of the wall clock or after as much running time, whatever comes first: after sleep and throttling too, and however far off. */
+  readonly wakeAt: (at: EpochMs, wake: () => void) => () => void
+}
+
+/**
+ * A place for records. Strings in, strings out; they hold secrets, so seal them unless the place does.
+ * Prove your own with `storeContract` of `latchkey/testing`.
+ * @example
+ * ```ts
+ * const store: Store = {
+ *   read: (key) => Preferences.get({ key }).then(({ value }) => value),
+ *   replace: (key, expected, next) => serially(async () => {
+ *     if ((await Preferences.get({ key })).value !== expected) return false
+ *     await (next === null ? Preferences.remove({ key }) : Preferences.set({ key, value: next }))
+ *     return true
+ *   }),
+ * }
+ * ```
+ */
+export interface Store {
+  /** The record, or `null`. May reject or be slow; after 2 s the session goes on from memory. */
+  readonly read: (key: string) => Promise<string | null>
+  /** Writes `next` (`null` removes) if the record still is `expected`, as one step that no other tab can come between. Resolves with whether it did. */
+  readonly replace: (key: string, expected: string | null, next: string | null) => Promise<boolean>
+}
+
+/** Makes refreshing orderly, not safe: that is the record's part. */
+export interface Lock {
+  /**
+   * Resolves, once no other tab holds the lock, with what lets it go again; it is free at once when its tab is gone.
+   * Rejects when `signal` aborts, and where there are no locks.
+   */
+  readonly acquire: (signal: AbortSignal) => Promise<() => void>
+}
+
+/** Nudges between the tabs of a session. They may be lost, late or doubled. */
+export interface Peers {
+  readonly tell: (news: News) => void
+  readonly listen: (hear: (news: News) => void) => () => void
+  /** Can it be heard at all? If not, tabs look more often. */
+  readonly audible: boolean
+}
+
+export interface Page {
+  readonly visible: () => boolean
+  readonly listen: (notice: (signal: PageSignal) => void) => () => void
+}
+
+export interface Random {
+  /** Evenly spread over [0, 1). */
+  readonly chance: () => number
+  /** 128 bits. */
+  readonly id: () => string
+}
+
+/**
+ * Gets new tokens. Return tokens in either spelling, or the server's `Response`. Throw anything: the session stays and tries
+ * again with growing pauses. Throw `new LatchkeyError('refresh_rejected', …)`: the session ends, reason `rejected`.
+ * Called once for all tabs; use plain `fetch`, not `session.fetch`.
+ */
+export type RefreshFunction = (request: RefreshRequest) => Promise<TokenResponse | Tokens | Response>
+
+export interface RefreshRequest {
+  /** `null` where the server keeps it in a cookie. */
+  readonly refreshToken: string | null
+  /** For which resource, if destinations name several. */
+  readonly resource: string | null
+  readonly scope: string | null
+  /** Aborts a minute after `refreshTimeout`: until then a late answer is still of use, to be stored or to be revoked. */
+  readonly signal: AbortSignal
+  /** The session's fetch underneath. */
+  readonly fetch: typeof globalThis.fetch
+  /** What {@link Refresher.send} needs to know of this session (DPoP: the key's thumbprint). */
+  readonly binding: string | null
+}
+
+/** A strategy: a refresh function and what belongs to it. Write one only to add revocation or a credential of another kind. */
+export interface Refresher {
+  readonly refresh: RefreshFunction
+  /** Who the refresh token is for. A stored session of another `id` is never sent here. */
+  readonly id: string
+  /** What a refresh presents. With `cookie`, a start without a stored session asks the server once. @defaultValue `'refresh-token'` */
+  readonly presents?: 'refresh-token' | 'cookie' | undefined
+  /**
+   * After a time-out, present the same refresh token once more, at once: catches a server's grace window. Turn it off for a server that is
+   * known to rotate strictly and to be slow, where the second presentation is what ends the session.
+   * @defaultValue `true`
+   */
+  readonly retryUnanswered?: boolean | undefined
+  /** Tells the server that the session is over. Best effort, `keepalive`. */
+  readonly revoke?: ((request: RevokeRequest) => Promise<void>) | undefined
+  /** Sends one request with the credential: DPoP, cookies with CSRF. @defaultValue `Authorization: Bearer …` */
+  readonly send?: ((request: Request, credential: Credential) => Promise<Response>) | undefined
+}
+
+export interface RevokeRequest {
+  readonly refreshToken: string | null
+  readonly accessTokens: readonly string[]
+  readonly fetch: typeof globalThis.fetch
+  readonly signal: AbortSignal
+}
+
+export interface Credential {
+  /** `null` where no token is in the browser. */
+  readonly accessToken: string | null
+  readonly binding: string | null
+  readonly fetch: typeof globalThis.fetch
+}

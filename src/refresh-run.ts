@@ -1,0 +1,165 @@
+import { backOff } from './core/back-off.ts'
+import { arrival, renewal } from './core/grant.ts'
+import type { Outcome } from './core/outcome.ts'
+import type { ActiveRecord, Grant, SessionRecord } from './core/record.ts'
+import type { Secret } from './core/secret.ts'
+import type { Fact, Goal, Policy, State, Want } from './core/state.ts'
+import type { Moment, Ms, Now } from './core/time.ts'
+import type { Issued } from './core/tokens.ts'
+import { canPresent, ownToken } from './core/transition.ts'
+import { fitting, pause } from './core/verdict.ts'
+import type { Write } from './core/write.ts'
+
+/** The authorization server. */
+export interface Server {
+  /** Sends at once, never rejects, and ends when it has an answer or has given up hoping for one. */
+  readonly ask: (refreshToken: Secret | null, want: Want) => Promise<Outcome>
+  /** Never rejects. Resolves with whether the server has confirmed. */
+  readonly revoke: (grant: Grant) => Promise<boolean>
+}
+
+/** What a run needs of the engine. */
+export interface Tools {
+  readonly policy: Policy
+  readonly server: Server
+  readonly now: () => Now
+  readonly state: () => State
+  readonly feed: (fact: Fact) => void
+  readonly newId: () => string
+  /** Resolves with what lets the lock go; with `null` after `lockWait`, and where there are no locks. */
+  readonly lock: () => Promise<(() => void) | null>
+  /** Reads the record and brings what is held up to it. Rejects if the store does not answer. */
+  readonly look: () => Promise<SessionRecord | 'foreign' | null>
+  /** Compares and commits, and brings what is held up to what is there then. Rejects if the store does not answer. */
+  readonly commit: (write: Write) => Promise<Committed>
+  /** As `commit`, but never rejects: what no store takes is kept in memory (rule 5). */
+  readonly insist: (write: Write) => Promise<Committed>
+  /** Asks the peers for a record that is gone, and gives them time to write it. */
+  readonly askPeers: (known: SessionRecord) => Promise<void>
+  /** As `askPeers`; and writes back what is held if nobody knows better. */
+  readonly recover: () => Promise<void>
+  /** What `work` comes to, or `null` if that takes longer. */
+  readonly within: <T>(span: Ms, work: Promise<T>) => Promise<T | null>
+  /** Resolves when what is held changes. */
+  readonly change: () => Promise<void>
+}
+
+/** `record`: what it is now, or `null` if the write was refused; `found`: what it was. */
+export interface Committed {
+  readonly record: SessionRecord | null
+  readonly found: SessionRecord | 'foreign' | null
+}
+
+/** How long the lock is waited for. Any length is safe: without the lock the claims decide (rule 2). */
+export const lockWait: Ms = 5_000
+
+/** Longest from asking for a claim to sending under it; after that somebody may have watched it to its end (rule 4). */
+const sendWindow: Ms = 2_000
+
+/** A watch outlasts its claim by the holder's send window and commit (rule 8). */
+const watchMargin: Ms = 4_000
+
+/** One refresh, from the lock to the commit: rules 2 to 8 of the protocol, in their order. Rejects if the store fails before anything is sent. */
+export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
+  const { policy, server, state, now, look, commit, within } = tools
+  const since = now().mono
+  let unlock = await tools.lock()
+  let givenUp = '' // the claim that is known to be nobody's any more
+  let again = false // the token may have been presented before
+  let lateGrant: Promise<void> | null = null
+  try {
+    for (;;) {
+      const found = await look()
+      const record = active(state())
+      if (state().closed) return
+      if (!record) return policy.cookie && found !== 'foreign' ? await askForAnybody(tools) : undefined
+      if (fitting(state(), goal, now()) || pause(state(), now(), true) > 0 || !canPresent(record, policy, now())) return
+      if (found === 'foreign') throw new Error('A later version, or a session of another server, holds the record.')
+      if (!found) {
+        await tools.recover()
+        continue
+      }
+      if (record.claim && !(record.claim.locked && unlock) && nameOf(record) !== givenUp) {
+        unlock?.()
+        unlock = null
+        if (await watchToItsEnd(record, since, tools)) givenUp = nameOf(record)
+        continue
+      }
+      again ||= record.claim !== null
+      const asked = now().mono
+      const claim = { owner: policy.owner, locked: unlock !== null, lasts: policy.refreshTimeout }
+      const { record: claimed } = await commit({ type: 'claim', of: record, claim })
+      if (claimed?.status !== 'active') continue
+      givenUp = nameOf(claimed)
+      if (lateGrant) {
+        await lateGrant // an answer has come to what was presented before (M11)
+        continue
+      }
+      // No await from here to the sending: by now the claim may have been watched to its end, or the session be over (M3, M8).
+      if (now().mono - asked > sendWindow || active(state())?.session !== claimed.session) continue
+      const presented = { of: claimed, want: goal, sent: now() }
+      const answer = server.ask(claimed.grant.refreshToken, goal)
+      const outcome = await within(policy.refreshTimeout, answer)
+      if (outcome?.type === 'granted') return await keep(presented, outcome.issued, tools)
+      if (outcome?.type === 'rejected') return void (await tools.insist({ type: 'end', of: claimed, reason: 'rejected', wanted: false }))
+      // The deadline ends the waiting, not the listening (rule 6).
+      if (!outcome) void answer.then((late) => { if (late.type === "granted") lateGrant = keep(presented, late.issued, tools) })
+      if (!outcome?.answered && !again && (outcome || policy.retryUnanswered)) {
+        again = true // once, at once, so that a server's grace window catches it (F33)
+        continue
+      }
+      return void (await commit({ type: 'retry', of: claimed, retry: backOff(claimed.retry, now(), outcome?.answered ?? false, outcome?.wait) }))
+    }
+  } finally {
+    unlock?.()
+  }
+}
+
+interface Presented {
+  readonly of: ActiveRecord
+  readonly want: Want
+  readonly sent: Moment
+}
+
+/** Commits what was granted; revokes it if the session is over; and adopts, revoking nothing, if the same session is further on (rule 5, M12). */
+async function keep({ of, want, sent }: Presented, issued: Issued, { insist, askPeers, server, state, now }: Tools): Promise<void> {
+  const next = renewal(of, want, issued, sent, now())
+  for (let anew = false; ; anew = true) {
+    const { record, found } = await insist({ type: 'grant', of, next, anew })
+    if (record) return
+    if (!found && !anew) {
+      await askPeers(of)
+      if (!state().stale) continue
+    }
+    if (!found || found === 'foreign' || found.status === 'ended' || found.session !== of.session) void server.revoke(next.grant)
+    return
+  }
+}
+
+/** A claim that may be alive is watched for as long as its owner may take, by our own running: a gap counts as one tick (rule 8). */
+async function watchToItsEnd(watched: ActiveRecord, since: number, { now, state, look, within, change }: Tools): Promise<boolean> {
+  const total = (watched.claim?.lasts ?? 0) + watchMargin
+  const tick = total / 4
+  for (let left = total - Math.min(now().mono - since, lockWait); left > 0; ) {
+    const from = now().mono
+    await within(Math.min(tick, left), change())
+    left -= Math.min(now().mono - from, tick)
+    await look()
+    const record = active(state())
+    if (!record?.claim || nameOf(record) !== nameOf(watched)) return false
+  }
+  return true
+}
+
+/** Nobody is signed in as far as this browser knows; the server's cookie may know better. */
+async function askForAnybody({ policy, server, state, feed, now, newId, insist, within }: Tools): Promise<void> {
+  const sent = now()
+  const outcome = await within(policy.refreshTimeout, server.ask(null, ownToken))
+  if (outcome?.type !== 'granted') return feed({ type: 'nobody-known' })
+  const generation = (state().held.record?.generation ?? 0) + 1
+  await insist({ type: 'sign-in', of: arrival(newId(), generation, null, policy.issuer, outcome.issued, sent), unasked: true })
+}
+
+const active = ({ held }: State): ActiveRecord | null => (held.kind === 'signed-in' && !held.arriving ? held.record : null)
+
+const nameOf = ({ session, fence, claim }: ActiveRecord): string => `${session} ${fence} ${claim?.owner}`

@@ -1,0 +1,75 @@
+import { cookieNamed } from '../adapters/cookie.ts'
+import type { Refresher } from '../ports.ts'
+import type { TokenResponse, Tokens } from '../core/tokens.ts'
+import { isRefusal, tokensIn } from './outcome.ts'
+
+export interface RefreshEndpointOptions {
+  /** Where the refresh token is: sent in the JSON body, or in an HttpOnly cookie that script never sees. @defaultValue `'body'` */
+  readonly refreshToken?: 'body' | 'cookie' | undefined
+  /** POSTed at sign-out, in the same manner. Needed to clear a cookie. Relative to `url`. @defaultValue nothing is called */
+  readonly logout?: string | undefined
+  /** With a cookie only. @defaultValue `{ header: 'X-Requested-With', value: 'latchkey' }` */
+  readonly csrf?: Csrf | undefined
+  /** Builds the JSON body. @defaultValue `{ refreshToken }` */
+  readonly body?: ((refreshToken: string) => unknown) | undefined
+  /** Finds the tokens in an unusual answer. @defaultValue both spellings, also inside `data` or `tokens` */
+  readonly parse?: ((json: unknown) => TokenResponse | Tokens) | undefined
+  /** Is this answer a refusal for good? `json` is `undefined` if the body is not JSON. @defaultValue as above */
+  readonly isRejected?: ((status: number, json: unknown) => boolean) | undefined
+}
+
+/** A constant header, or one that repeats a readable cookie at the time of sending. Sent to the configured origins only. */
+export type Csrf = { readonly header: string; readonly value: string } | { readonly header: string; readonly cookie: string }
+
+/**
+ * Refreshes at your own backend: POST JSON `{ refreshToken }`, answered with tokens in either spelling. With
+ * `refreshToken: 'cookie'` the body is empty and the HttpOnly cookie goes along, with a header against CSRF.
+ *
+ * Ends the session on `invalid_grant`, and on a 401 that is not a web page (what home-made backends answer). Everything else
+ * (network, 403, 408, 425, 429, 5xx, HTML) is for now.
+ * @example
+ * ```ts
+ * refreshEndpoint('https://api.example.com/auth/refresh', { refreshToken: 'cookie', logout: '/auth/logout' })
+ * ```
+ */
+export function refreshEndpoint(url: string, options: RefreshEndpointOptions = {}): Refresher {
+  if (typeof url !== 'string' || !url) throw new TypeError('`url` must be the address of your refresh endpoint.')
+  const { refreshToken: place = 'body', logout, csrf = { header: 'X-Requested-With', value: 'latchkey' } } = options
+  const { body = (refreshToken: string) => ({ refreshToken }), parse = findTokens, isRejected } = options
+  if (place !== 'body' && place !== 'cookie') throw new TypeError("`refreshToken` must be 'body' or 'cookie'.")
+  const byCookie = place === 'cookie'
+  const rejects = isRejected ? ({ status, json }: { status: number; json: unknown }) => isRejected(status, json) : isRefusal
+
+  const request = (refreshToken: string | null): RequestInit => ({
+    ...tokenRequest,
+    headers: byCookie ? { [csrf.header]: 'cookie' in csrf ? cookieNamed(csrf.cookie) : csrf.value } : { 'Content-Type': 'application/json' },
+    credentials: byCookie ? 'include' : 'same-origin',
+    ...(byCookie ? {} : { body: JSON.stringify(body(refreshToken ?? '')) }),
+  })
+
+  return {
+    id: url,
+    presents: byCookie ? 'cookie' : 'refresh-token',
+    async refresh({ refreshToken, signal, fetch }) {
+      const response = await fetch(url, { ...request(refreshToken), signal })
+      return parse(await tokensIn(response, rejects))
+    },
+    ...(logout && {
+      async revoke({ refreshToken, signal, fetch }) {
+        const response = await fetch(besides(url, logout), { ...request(refreshToken), signal, keepalive: true })
+        if (!response.ok) throw response
+      },
+    }),
+  }
+}
+
+/** Neither cached nor followed elsewhere, and it says nothing of the page it comes from (REQ-21, REQ-24, REQ-28). */
+export const tokenRequest = { method: 'POST', cache: 'no-store', redirect: 'error', referrerPolicy: 'no-referrer' } as const
+
+/** `url` may be relative to the page, which is fetch's to resolve: then so is what is relative to it. */
+const besides = (url: string, logout: string): string => (/^https?:/.test(url) ? new URL(logout, url).href : logout)
+
+function findTokens(json: unknown): TokenResponse | Tokens {
+  const { data, tokens } = (json ?? {}) as { data?: unknown; tokens?: unknown } // any JSON may be asked for members but null
+  return (data ?? tokens ?? json) as TokenResponse // the session checks every field
+}

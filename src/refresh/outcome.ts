@@ -1,0 +1,86 @@
+import type { Outcome } from '../core/outcome.ts'
+import type { Ms } from '../core/time.ts'
+import { readTokens } from '../core/tokens.ts'
+import { LatchkeyError, isLatchkeyError } from '../errors.ts'
+
+/** An answer, as far as it is judged by. */
+export interface Answer {
+  readonly status: number
+  readonly html: boolean
+  /** `undefined` if the body is not JSON. */
+  readonly json: unknown
+}
+
+/** Is this answer a refusal for good? */
+export type Refusal = (answer: Answer) => boolean
+
+/** A well-formed `invalid_grant` (RFC 6749 §5.2), and nothing else, ends a session at an OAuth token endpoint. */
+export const isInvalidGrant: Refusal = ({ status, json }) =>
+  status >= 400 && status < 500 && (json as { error?: unknown } | null | undefined)?.error === 'invalid_grant'
+
+/** Home-made backends say it with a 401; one that is a web page comes from something in front of them (F29). */
+export const isRefusal: Refusal = (answer) => isInvalidGrant(answer) || (answer.status === 401 && !answer.html)
+
+/** Tells apart what ends a session, what is for now, and what may have tokens in it. Pure; the table of its test is the rule. */
+export const classify = (answer: Answer, isRejected: Refusal): 'granted' | 'rejected' | 'unavailable' =>
+  isRejected(answer) ? 'rejected' : answer.status >= 200 && answer.status < 300 && answer.json !== undefined ? 'granted' : 'unavailable'
+
+/** What the server has answered, as a refresh function says it: tokens; an error, for a refusal for good; the response itself thrown, for now. */
+export async function tokensIn(response: Response, isRejected: Refusal): Promise<unknown> {
+  const answer = await answerOf(response)
+  const verdict = classify(answer, isRejected)
+  if (verdict === 'granted') return answer.json
+  if (verdict === 'unavailable') throw response
+  throw new LatchkeyError('refresh_rejected', `The server refused the refresh token for good (status ${answer.status}). The session has ended; ask the user to sign in.`)
+}
+
+/** Reads no more than a token response can be: a page of megabytes is not one (REQ-41). */
+const longestBody = 65_536
+
+async function answerOf(response: Response): Promise<Answer> {
+  const text = await response.text()
+  const { headers, status } = response
+  return {
+    status,
+    html: /^\s*</.test(text) || /html/i.test(headers.get('Content-Type') ?? ''),
+    json: text.length > longestBody ? undefined : jsonOf(text),
+  }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** `Retry-After` as a span (RFC 9110 §10.2.3). A date is measured against the server's own; one without is of no use: our clock may be wrong. */
+export function waitOf(retryAfter: string | null, date: string | null): Ms | null {
+  if (!retryAfter) return null
+  const span = /^\s*\d+\s*$/.test(retryAfter) ? Number(retryAfter) * 1000 : Date.parse(retryAfter) - Date.parse(date ?? '')
+  return span >= 0 ? span : null
+}
+
+/** What a refresh function has returned: tokens in either spelling, or the server's `Response` as it is. */
+export async function outcomeOf(returned: unknown): Promise<Outcome> {
+  try {
+    return { type: 'granted', issued: readTokens(isResponse(returned) ? await tokensIn(returned, isRefusal) : returned) }
+  } catch (error) {
+    return outcomeOfError(error, true)
+  }
+}
+
+/** What it has thrown: anything but `refresh_rejected` is for now. Where there was no answer, nobody knows whether the token was spent. */
+export function outcomeOfError(cause: unknown, answered = !wasCutOff(cause)): Outcome {
+  if (isLatchkeyError(cause, 'refresh_rejected')) return { type: 'rejected', cause }
+  if (!isResponse(cause)) return { type: 'unavailable', answered, wait: null, cause }
+  const { headers, status } = cause
+  const wait = waitOf(headers.get('Retry-After'), headers.get('Date'))
+  return { type: 'unavailable', answered: true, wait, cause: new Error(`The server gave no tokens (status ${status}).`) }
+}
+
+/** What `fetch` rejects with: a TypeError for the network, a DOMException for an abort or a time-out. */
+const wasCutOff = (error: unknown): boolean => /^(Type|Abort|Timeout)Error$/.test((error as Error | null)?.name ?? '')
+
+const isResponse = (it: unknown): it is Response => typeof it === 'object' && it !== null && 'headers' in it && 'text' in it

@@ -1,0 +1,398 @@
+import { arrival } from './core/grant.ts'
+import type { EndedRecord } from './core/record.ts'
+import { open, reveal } from './core/secret.ts'
+import type { Announcement, Policy, Want } from './core/state.ts'
+import { type Moment, type Ms, left } from './core/time.ts'
+import { type SignInInput, readTokens } from './core/tokens.ts'
+import { type Need, type Verdict, fitting, freshUntil } from './core/verdict.ts'
+import { type Engine, startEngine } from './engine.ts'
+import { abortable } from './abortable.ts'
+import { LatchkeyError, isLatchkeyError } from './errors.ts'
+import { type SessionEnd, type SessionEvents, diagnosticOf } from './events.ts'
+import { type Destination, type Target, matcher } from './fetch/destinations.ts'
+import { type Grip, sessionFetch } from './fetch/session-fetch.ts'
+import { createListeners } from './listeners.ts'
+import type { Settings } from './options.ts'
+import type { Ports } from './ports.ts'
+import { serverOf } from './server.ts'
+import { type SessionState, loading, snapshotOf, unavailable } from './snapshot.ts'
+/** A signed-in session, or the absence of one. A frozen object of functions; holds no readable secret. */
+export interface Session {
+  /** The state now: immutable, without secrets, the same object until something changes. */
+  readonly state: SessionState
+
+  /**
+   * Resolves with the state once the stored session has been read: within 2 s from a store, within `refreshTimeout` where
+   * the server must be asked (cookies). Never rejects. On a server resolves at once, and the state is still `loading`.
+   * @example
+   * ```ts
+   * if ((await session.ready).status === 'signed-out') location.assign('/login')
+   * ```
+   */
+  readonly ready: Promise<SessionState>
+
+  /**
+   * Calls `listener` with the state now, before it returns, and after every change. Fits `useSyncExternalStore`, Svelte's
+   * store contract (`$session`) and signals as it is. One listener's exception is reported and stops no other.
+   * @returns the undo
+   */
+  readonly subscribe: (listener: (state: SessionState) => void) => () => void
+
+  /**
+   * Listens to one kind of event; see {@link SessionEvents}. Runs outside every lock: a listener may call any method.
+   * @returns the undo
+   * @example
+   * ```ts
+   * session.on('refreshed', ({ by }) => console.info(`new tokens, from ${by}`))
+   * ```
+   */
+  readonly on: <Type extends keyof SessionEvents>(type: Type, listener: (event: SessionEvents[Type]) => void) => () => void
+
+  /**
+   * The user did not ask for it: calls `listener` once per end with any reason but `signed-out`, in every tab. A listener
+   * that comes late hears of an end this page lived through and that no sign-in has followed. Same as `on('expired', …)`.
+   * @example
+   * ```ts
+   * session.onSessionExpired(({ reason }) => showLogin(reason))
+   * ```
+   */
+  readonly onSessionExpired: (listener: (end: SessionEnd) => void) => () => void
+
+  /** As {@link Session.onSessionExpired}, for every end, `signed-out` included: the place to clear caches. Same as `on('ended', …)`. */
+  readonly onSessionEnded: (listener: (end: SessionEnd) => void) => () => void
+
+  /**
+   * Starts a session from what the login answered, in all tabs. One that is there ends, `user-changed`, unless both have the
+   * same subject (unknown counts as different). Requests may use it from the moment of the call; the promise resolves when other tabs can see it. The same sealed
+   * sign-in twice is once.
+   * @throws TypeError (a rejection) naming the field that is missing or malformed, never its value.
+   * @throws LatchkeyError `closed`
+   * @example
+   * ```ts
+   * const response = await fetch('/login', { method: 'POST', body })
+   * await session.signIn(await response.json())
+   * ```
+   */
+  readonly signIn: (input: SignInInput, options?: SignInOptions) => Promise<void>
+
+  /**
+   * Ends the session in all tabs. Here it is over before the call returns: tokens erased, waiting and running requests
+   * rejected. The promise is about the server: did it confirm that the tokens are revoked? Never rejects, works offline,
+   * twice is once.
+   * @example
+   * ```ts
+   * await session.signOut()
+   * location.assign('/goodbye')
+   * ```
+   */
+  readonly signOut: (options?: SignOutOptions) => Promise<{ readonly revoked: boolean }>
+
+  /**
+   * Asks for new tokens now, once for all tabs, joining a refresh in progress: after the user's rights changed, or, where
+   * the server keeps the session in a cookie, after a login that only set that cookie.
+   * @throws LatchkeyError `signed_out`, `session_ended`, `refresh_unavailable`, `closed`
+   * @example
+   * ```ts
+   * await upgradePlan()
+   * await session.refresh()
+   * ```
+   */
+  readonly refresh: (options?: RefreshOptions) => Promise<void>
+
+  /**
+   * `fetch`, plus the credential where it belongs. Every other request goes through untouched, as does one that carries its
+   * own `Authorization`. After a 401 about the token: one refresh for all callers, one retry if the body can be sent again;
+   * a second 401 is the caller's. Never sets a deadline on the API's own answer. If the session ends while a body is being
+   * read, reading it fails in the same way.
+   *
+   * Rejects with what `fetch` rejects with (network `TypeError`, the signal's reason), and for listed destinations with
+   * @throws LatchkeyError `signed_out`: nobody is signed in; nothing was sent.
+   * @throws LatchkeyError `session_ended`: the session went away while the request waited or ran; `reason` says why.
+   * @throws LatchkeyError `refresh_unavailable`: token expired, none to be had yet (offline, server down); nothing was sent; `retryable`.
+   * @throws LatchkeyError `closed`
+   * @throws TypeError (a rejection) for `mode: 'no-cors'`, which cannot carry a credential.
+   * @example
+   * ```ts
+   * const me = await session.fetch('https://api.example.com/me').then((r) => r.json())
+   * ```
+   */
+  readonly fetch: typeof globalThis.fetch
+
+  /**
+   * A usable access token, for what is not fetch (sockets, gRPC). Prefer {@link Session.fetch}: a token in your hands is yours to leak.
+   * @throws LatchkeyError as {@link Session.fetch}; TypeError for a resource that no destination names, or a session without tokens in the browser.
+   * @example
+   * ```ts
+   * socket.send(JSON.stringify({ type: 'auth', token: await session.getToken() }))
+   * ```
+   */
+  readonly getToken: (options?: GetTokenOptions) => Promise<string>
+
+  /**
+   * The entry of `attachTo` that `url` falls under, or `null`. For interceptors of clients that do not use fetch.
+   * @example
+   * ```ts
+   * const to = session.destinationOf(config.url)
+   * if (to) headers.set('Authorization', `Bearer ${await session.getToken({ resource: to.resource })}`)
+   * ```
+   */
+  readonly destinationOf: (url: string | URL) => Destination | null
+
+  /**
+   * Releases timers, listeners, channel and locks of this instance; the session itself stays, for the other tabs and the next
+   * page. Waiting calls reject with `closed`. Twice is once.
+   * @example
+   * ```ts
+   * import.meta.hot?.dispose(session.close)
+   * ```
+   */
+  readonly close: () => void
+}
+
+
+export interface SignInOptions {
+  /** Who signed in, if there is no ID token: tells a return of the same user from a change of user. Not a secret; never sent anywhere. */
+  readonly subject?: string | undefined
+}
+
+export interface SignOutOptions {
+  /** Anything but the default also reaches `onSessionExpired`: the user did not ask for it. @defaultValue `'signed-out'` */
+  readonly reason?: 'signed-out' | 'revoked' | 'incident' | undefined
+}
+
+export interface RefreshOptions {
+  /** Only if the session still uses this token: what a client that saw a 401 itself passes, so that late 401s refresh nothing. */
+  readonly insteadOf?: string | undefined
+  /** Ends this call's wait, not the refresh, which belongs to everybody. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface GetTokenOptions {
+  /** As named in a {@link Destination}. @defaultValue the session's own token */
+  readonly resource?: string | undefined
+  /** At least this long to live, in ms. @defaultValue `5_000` */
+  readonly minValidity?: number | undefined
+  /** Ends this call's wait, not the refresh. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Starts a session on the ports it is given: the browser's, or simulated ones. */
+export function startSession(settings: Settings, ports: Ports): Session {
+  const { clock, random } = ports
+  const { targets, refresher, name, keepFresh, refreshTimeout } = settings
+  const policy: Policy = {
+    owner: random.id(),
+    issuer: refresher.id,
+    keepFresh,
+    refreshTimeout,
+    cookie: refresher.presents === 'cookie',
+    retryUnanswered: refresher.retryUnanswered ?? true,
+    lookEvery: ports.peers.audible ? 30_000 : 2_000,
+  }
+  const listeners = createListeners(ports.report)
+  const match = matcher(targets, ports.base)
+  const arrivals = new Map<string, () => void>()
+  const sealedBefore = new WeakMap<object, Promise<void>>()
+  const grips = new Map<string, { readonly grip: Grip; readonly until: Moment }>()
+  let snapshot: SessionState = loading
+  let lastEnd: SessionEnd | null = null
+  let lastCause: unknown
+  let bond: Bond | null = null
+  let departure: Departure | null = null
+  let isReady = (_: SessionState) => {}
+  const ready = new Promise<SessionState>((resolve) => {
+    isReady = resolve
+  })
+
+  // An answer stays of use for a minute after it was due: it is kept, or revoked (protocol, rule 6).
+  const server = serverOf(refresher, ports.fetch, clock, refreshTimeout + 60_000)
+  const engine: Engine = startEngine(ports, server, policy, `latchkey:${name}`, {
+    announced,
+    changed(state) {
+      grips.clear()
+      const { kind, record } = state.held
+      if (bond && (kind !== 'signed-in' || record.session !== bond.session)) {
+        bond.over.abort(ended(kind === 'signed-out' && record?.session === bond.session ? record : null))
+        bond = null
+      }
+      const next = snapshotOf(state, snapshot, lastCause)
+      if (next !== snapshot) listeners.deliver('state', (snapshot = next))
+    },
+    happened(fact, state) {
+      if (listeners.has('diagnostic')) listeners.deliver('diagnostic', diagnosticOf(fact, state, clock.now().wall, policy.owner))
+    },
+    arrived: (id) => arrivals.get(id)?.(),
+    revoked: (id, confirmed) => departure?.session === id && departure.done(confirmed),
+    settled() {
+      if (snapshot.status !== 'loading') isReady(snapshot)
+      listeners.flush()
+    },
+  })
+  ready.then(clock.wakeAt(clock.now().wall + refreshTimeout + 2_000, () => isReady(snapshot)))
+
+  function announced({ type, record, by }: Announcement): void {
+    const { session: sessionId, subject } = record
+    if (type === 'ended') {
+      const end = Object.freeze({ sessionId, subject, reason: record.reason, endedAt: record.endedAt, by })
+      lastEnd = end
+      listeners.deliver('ended', end)
+      if (end.reason !== 'signed-out') listeners.deliver('expired', end)
+    } else if (type === 'refreshed') {
+      listeners.deliver(type, Object.freeze({ sessionId, expiresAt: snapshot.status === 'signed-in' ? snapshot.expiresAt : null, by }))
+    } else {
+      lastEnd = null
+      listeners.deliver(type, Object.freeze({ sessionId, subject, by }))
+    }
+  }
+
+  /** The token that `found` grants, or the error that it means. */
+  function gripOf(found: Verdict): Grip {
+    switch (found.type) {
+      case 'token':
+        if (bond?.session !== found.session) bond = { session: found.session, over: new AbortController() }
+        return { token: reveal(found.token.token), generation: found.token.generation, session: found.session, signal: bond.over.signal }
+      case 'signed-out':
+        throw new LatchkeyError('signed_out', 'Nobody is signed in, so nothing was sent. Ask the user to sign in.')
+      case 'ended':
+        throw ended(found.end)
+      case 'unavailable':
+        throw unavailable(found.retryAt, lastCause)
+      case 'closed':
+        throw new LatchkeyError('closed', 'This session object was closed, so it sends nothing more. The session itself is as it was.')
+    }
+  }
+
+  const sessionNow = (): string | null => {
+    const { held } = engine.state()
+    return held.kind === 'signed-in' ? held.record.session : null
+  }
+
+  const need = (want: Want, from: number, minValidity?: Ms): Need => ({ ...want, from, minValidity, session: sessionNow() })
+
+  /** In the same tick if there is a fresh token in memory: no await, no store, no lock. */
+  function take(want: Want, key: string, signal: AbortSignal | null, minValidity?: Ms): Grip | Promise<Grip> {
+    const known = minValidity === undefined ? grips.get(key) : undefined
+    if (known && left(known.until, clock.now()) > 0) return known.grip
+    const found = engine.obtain(need(want, 0, minValidity))
+    if (found instanceof Promise) return abortable(found, signal).then(gripOf)
+    const grip = gripOf(found)
+    // Due, and still good: it goes out, and its successor is asked for beside it.
+    if (found.type === 'token' && found.due) engine.feed({ type: 'token-needed', goal: { ...want, from: grip.generation }, waiting: false })
+    else grips.set(key, { grip, until: freshUntil(engine.state(), want) })
+    return grip
+  }
+
+  const session: Session = {
+    get state() {
+      return snapshot
+    },
+    ready,
+    subscribe(listener) {
+      listeners.call(listener, snapshot)
+      return listeners.add('state', listener)
+    },
+    on,
+    onSessionExpired: (listener) => on('expired', listener),
+    onSessionEnded: (listener) => on('ended', listener),
+    signIn,
+    signOut,
+    refresh,
+    fetch: sessionFetch(match, { take: takeFor, instead }, ports.fetch, refresher.send),
+    getToken,
+    destinationOf: (url) => match(url)?.entry ?? null,
+    close: engine.close,
+  }
+  return Object.freeze(session)
+
+  function on<Type extends keyof SessionEvents>(type: Type, listener: (event: SessionEvents[Type]) => void): () => void {
+    const missed = type === 'ended' || (type === 'expired' && lastEnd?.reason !== 'signed-out') ? lastEnd : null
+    if (missed) listeners.call(listener as (end: SessionEnd) => void, missed) // both of these types carry a SessionEnd
+    return listeners.add(type, listener)
+  }
+
+  function takeFor({ want, key, whenSignedOut }: Target, signal: AbortSignal | null): Grip | null | Promise<Grip | null> {
+    if (whenSignedOut === 'reject') return take(want, key, signal)
+    const go = (error: unknown) => {
+      if (isLatchkeyError(error, 'signed_out')) return null
+      throw error
+    }
+    try {
+      const grip = take(want, key, signal)
+      return grip instanceof Promise ? grip.catch(go) : grip
+    } catch (error) {
+      return go(error)
+    }
+  }
+
+  async function instead({ want }: Target, refused: Grip, invalid: boolean, signal: AbortSignal | null): Promise<Grip | null> {
+    const goal = { ...want, from: refused.generation }
+    engine.feed({ type: 'token-refused', goal, invalid })
+    if (!engine.state().refreshing && !fitting(engine.state(), goal, clock.now())) return null
+    const found = await abortable(engine.obtain({ ...goal, session: refused.session }), signal)
+    return found.type === 'unavailable' ? null : gripOf(found)
+  }
+
+  async function getToken({ resource, minValidity, signal }: GetTokenOptions = {}): Promise<string> {
+    if (policy.cookie && refresher.send) throw new TypeError('This session keeps no token in the browser. Use session.fetch.')
+    const target = resource === undefined ? undefined : targets.find(({ want }) => want.resource === resource)
+    if (resource !== undefined && !target) throw new TypeError('`resource` is none that a destination of `attachTo` names.')
+    const grip = take(target?.want ?? own, target?.key ?? '', signal ?? null, minValidity)
+    return (grip instanceof Promise ? await grip : grip).token
+  }
+
+  async function refresh({ insteadOf, signal }: RefreshOptions = {}): Promise<void> {
+    if (snapshot.status === 'loading') await abortable(ready, signal)
+    const { held } = engine.state()
+    const token = held.record?.status === 'active' ? held.record.grant.access[''] : undefined
+    if (insteadOf !== undefined && token && reveal(token.token) !== insteadOf) return
+    const goal = need(own, token?.generation ?? 0)
+    engine.feed({ type: 'token-needed', goal, waiting: true })
+    gripOf(await abortable(engine.obtain(goal), signal))
+  }
+
+  async function signIn(input: SignInInput, { subject }: SignInOptions = {}): Promise<void> {
+    if (engine.state().closed) gripOf({ type: 'closed' })
+    const issued = readTokens(input)
+    const before = open(input) ? sealedBefore.get(input) : undefined
+    if (before) return before
+    const id = random.id()
+    const seen = new Promise<void>((resolve) => arrivals.set(id, resolve)).finally(() => arrivals.delete(id))
+    if (open(input)) sealedBefore.set(input, seen)
+    const generation = (engine.state().held.record?.generation ?? 0) + 1
+    engine.feed({ type: 'signed-in', record: arrival(id, generation, subject ?? null, policy.issuer, issued, clock.now()) })
+    return seen
+  }
+
+  async function signOut({ reason = 'signed-out' }: SignOutOptions = {}): Promise<{ readonly revoked: boolean }> {
+    if (snapshot.status === 'loading') await ready
+    const id = sessionNow()
+    if (!id) return departure ? departure.result : { revoked: false }
+    let done = (_: boolean) => {}
+    const result = new Promise<{ revoked: boolean }>((resolve) => {
+      done = (revoked) => resolve({ revoked })
+    })
+    departure = { session: id, done, result }
+    engine.feed({ type: 'signed-out', reason })
+    return result
+  }
+}
+
+/** A sign-out on its way to the server. */
+interface Departure {
+  readonly session: string
+  readonly done: (revoked: boolean) => void
+  readonly result: Promise<{ readonly revoked: boolean }>
+}
+
+/** What ties requests to the session that they were sent under. */
+interface Bond {
+  readonly session: string
+  readonly over: AbortController
+}
+
+const own: Want = { resource: null, scope: null }
+
+const ended = (end: EndedRecord | null): LatchkeyError =>
+  new LatchkeyError('session_ended', 'The session ended before this call was done. The app has been told by onSessionEnded; there is nothing to do here.', {
+    reason: end?.reason ?? 'user-changed',
+  })

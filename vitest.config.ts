@@ -1,0 +1,39 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const source = (path: string) => fileURLToPath(new URL(`src/${path}`, import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    // Whole names only: a plain 'latchkey' would also match the front of 'latchkey/ky'.
+    alias: [
+      { find: /^latchkey$/, replacement: source('index.ts') },
+      { find: /^latchkey\/refresh$/, replacement: source('refresh/index.ts') },
+      { find: /^latchkey\/ky$/, replacement: source('ky/index.ts') },
+      { find: /^latchkey\/testing$/, replacement: source('testing/index.ts') },
+    ],
+  },
+  test: {
+    // The json goes to the file that the npm script names; scripts/test-summary.ts adds the files up.
+    reporters: ['default', 'json'],
+    coverage: { provider: 'v8', include: ['src/**/*.ts'] },
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/browser/**'] },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          // One Chromium at a time: its tests measure what tabs do to each other.
+          fileParallelism: false,
+          maxWorkers: 1,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+})
