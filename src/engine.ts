@@ -83,7 +83,7 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
   function settle(fact: Fact): void {
     const time = now()
     for (const waiter of waiters) {
-      const found = verdict(state, waiter.need, time) ?? (time.mono < waiter.until ? null : { type: 'unavailable' as const, retryAt: null })
+      const found = verdict(state, waiter.need, time, policy) ?? (time.mono < waiter.until ? null : { type: 'unavailable' as const, retryAt: null })
       if (found) {
         waiters.delete(waiter)
         waiter.settle(found)
@@ -263,7 +263,7 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
     obtain(need) {
       const time = now()
       return (
-        verdict(state, need, time) ??
+        verdict(state, need, time, policy) ??
         new Promise((settle) => {
           waiters.add({ need, settle, until: time.mono + policy.refreshTimeout + 2_000 })
           feed({ type: 'token-needed', goal: need, waiting: true })

@@ -6,8 +6,8 @@ import type { Secret } from './core/secret.ts'
 import type { Fact, Goal, Policy, State, Want } from './core/state.ts'
 import type { Moment, Ms, Now } from './core/time.ts'
 import type { Issued } from './core/tokens.ts'
-import { canPresent, ownToken } from './core/transition.ts'
-import { fitting, pause } from './core/verdict.ts'
+import { ownToken } from './core/transition.ts'
+import { canPresent, fitting, pause } from './core/verdict.ts'
 import type { Write } from './core/write.ts'
 
 /** The authorization server. */

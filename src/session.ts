@@ -1,5 +1,5 @@
 import { arrival } from './core/grant.ts'
-import type { EndedRecord } from './core/record.ts'
+import type { SessionRecord } from './core/record.ts'
 import { open, reveal } from './core/secret.ts'
 import type { Announcement, Policy, Want } from './core/state.ts'
 import { type Moment, type Ms, left } from './core/time.ts'
@@ -198,7 +198,8 @@ export function startSession(settings: Settings, ports: Ports): Session {
   let lastEnd: SessionEnd | null = null
   let lastCause: unknown
   let bond: Bond | null = null
-  let departure: Departure | null = null
+  const departures = new Map<string, (revoked: boolean) => void>()
+  let departure: Promise<{ readonly revoked: boolean }> = Promise.resolve({ revoked: false })
   let isReady = (_: SessionState) => {}
   const ready = new Promise<SessionState>((resolve) => {
     isReady = resolve
@@ -212,7 +213,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
       grips.clear()
       const { kind, record } = state.held
       if (bond && (kind !== 'signed-in' || record.session !== bond.session)) {
-        bond.over.abort(ended(kind === 'signed-out' && record?.session === bond.session ? record : null))
+        bond.over.abort(ended(record, bond.session))
         bond = null
       }
       const next = snapshotOf(state, snapshot, lastCause)
@@ -222,7 +223,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
       if (listeners.has('diagnostic')) listeners.deliver('diagnostic', diagnosticOf(fact, state, clock.now().wall, policy.owner))
     },
     arrived: (id) => arrivals.get(id)?.(),
-    revoked: (id, confirmed) => departure?.session === id && departure.done(confirmed),
+    revoked: (id, confirmed) => departures.get(id)?.(confirmed),
     settled() {
       if (snapshot.status !== 'loading') isReady(snapshot)
       listeners.flush()
@@ -249,12 +250,14 @@ export function startSession(settings: Settings, ports: Ports): Session {
   function gripOf(found: Verdict): Grip {
     switch (found.type) {
       case 'token':
+        // Between the verdict and this line a microtask may have ended the session (F67).
+        if (sessionNow() !== found.session) throw ended(engine.state().held.record, found.session)
         if (bond?.session !== found.session) bond = { session: found.session, over: new AbortController() }
         return { token: reveal(found.token.token), generation: found.token.generation, session: found.session, signal: bond.over.signal }
       case 'signed-out':
         throw new LatchkeyError('signed_out', 'Nobody is signed in, so nothing was sent. Ask the user to sign in.')
       case 'ended':
-        throw ended(found.end)
+        throw ended(found.end, found.end?.session)
       case 'unavailable':
         throw unavailable(found.retryAt, lastCause)
       case 'closed':
@@ -366,22 +369,12 @@ export function startSession(settings: Settings, ports: Ports): Session {
   async function signOut({ reason = 'signed-out' }: SignOutOptions = {}): Promise<{ readonly revoked: boolean }> {
     if (snapshot.status === 'loading') await ready
     const id = sessionNow()
-    if (!id) return departure ? departure.result : { revoked: false }
-    let done = (_: boolean) => {}
-    const result = new Promise<{ revoked: boolean }>((resolve) => {
-      done = (revoked) => resolve({ revoked })
-    })
-    departure = { session: id, done, result }
-    engine.feed({ type: 'signed-out', reason })
-    return result
+    if (id) {
+      departure = new Promise((resolve) => departures.set(id, (revoked) => resolve({ revoked })))
+      engine.feed({ type: 'signed-out', reason })
+    }
+    return departure
   }
-}
-
-/** A sign-out on its way to the server. */
-interface Departure {
-  readonly session: string
-  readonly done: (revoked: boolean) => void
-  readonly result: Promise<{ readonly revoked: boolean }>
 }
 
 /** What ties requests to the session that they were sent under. */
@@ -392,7 +385,8 @@ interface Bond {
 
 const own: Want = { resource: null, scope: null }
 
-const ended = (end: EndedRecord | null): LatchkeyError =>
+/** For a call of `session`, when `held` is what there is instead. */
+const ended = (held: SessionRecord | null, session: string | undefined): LatchkeyError =>
   new LatchkeyError('session_ended', 'The session ended before this call was done. The app has been told by onSessionEnded; there is nothing to do here.', {
-    reason: end?.reason ?? 'user-changed',
+    reason: held?.status === 'ended' && held.session === session ? held.reason : 'user-changed',
   })

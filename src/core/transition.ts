@@ -1,9 +1,9 @@
 import { backOff } from './back-off.ts'
-import { type Deadlines, deadlinesOf, isOver } from './lifetime.ts'
+import { type Deadlines, deadlinesOf } from './lifetime.ts'
 import type { ActiveRecord, EndedRecord, SessionRecord } from './record.ts'
 import { type By, type Fact, type Goal, type Order, type Policy, type State, keyOf } from './state.ts'
 import { type Ms, type Now, left } from './time.ts'
-import { fitting, mustLook, pause, renewIn } from './verdict.ts'
+import { canPresent, fitting, mustLook, pause, renewIn } from './verdict.ts'
 import { endOf } from './write.ts'
 
 /** All judgment of a session's life in one tab: what follows from a fact. Decides, and does nothing. */
@@ -56,7 +56,7 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
         orders.push({ do: 'end', record: held.record, reason: fact.reason, wanted: true })
         return
       case 'closed':
-        change({ closed: true, visible: false })
+        change({ closed: true, visible: false, lookedAt: null }) // nothing that was held ready may leave any more
     }
   }
 
@@ -211,7 +211,3 @@ const isAhead = ({ visible }: State, { keepFresh }: Policy): boolean => keepFres
 
 /** Any token of the session's own will do. */
 export const ownToken: Goal = { resource: null, scope: null, from: 0 }
-
-/** Is there anything to present? */
-export const canPresent = ({ grant }: ActiveRecord, { cookie }: Policy, now: Now): boolean =>
-  cookie || (grant.refreshToken !== null && !isOver(grant.refreshLife, now))

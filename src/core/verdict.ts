@@ -1,7 +1,7 @@
 import { waitLeft } from './back-off.ts'
-import { usable } from './lifetime.ts'
-import type { AccessToken, EndedRecord } from './record.ts'
-import { type Goal, type State, type Want, keyOf } from './state.ts'
+import { isOver, usable } from './lifetime.ts'
+import type { AccessToken, ActiveRecord, EndedRecord } from './record.ts'
+import { type Goal, type Policy, type State, type Want, keyOf } from './state.ts'
 import { type EpochMs, type Moment, type Ms, type Now, after, left } from './time.ts'
 
 /** What somebody wants who is about to send a request. */
@@ -21,7 +21,7 @@ export type Verdict =
   | { readonly type: 'closed' }
 
 /** `null` as long as there is something to wait for. */
-export function verdict(state: State, need: Need, now: Now): Verdict | null {
+export function verdict(state: State, need: Need, now: Now, policy: Policy): Verdict | null {
   const { held, refreshing, closed } = state
   if (closed) return { type: 'closed' }
   if (held.kind === 'loading' || mustLook(state, now)) return null
@@ -33,10 +33,11 @@ export function verdict(state: State, need: Need, now: Now): Verdict | null {
   const token = fitting(state, need, now)
   if (token) return { type: 'token', token, session, due: renewIn(state, need, now) <= 0 }
   const wait = pause(state, now, true)
-  if (refreshing || wait <= 0) return null
+  if (refreshing || (wait <= 0 && canPresent(held.record, policy, now))) return null
   // No better token is to be had for now: one with a second to live goes out all the same (F26).
   const last = fitting(state, { ...need, minValidity: 1_000 }, now)
-  return last ? { type: 'token', token: last, session, due: false } : { type: 'unavailable', retryAt: now.wall + wait }
+  if (last) return { type: 'token', token: last, session, due: false }
+  return wait > 0 ? { type: 'unavailable', retryAt: now.wall + wait } : null
 }
 
 /** The token that a goal is about, unless it is the one that will not do, or has no time left. */
@@ -70,3 +71,7 @@ export function freshUntil({ held, lookedAt }: State, want: Want): Moment {
   const again = lookedAt ? after(lookedAt, lookInterval) : fresh
   return { wall: Math.min(fresh.wall, again.wall), mono: Math.min(fresh.mono, again.mono) }
 }
+
+/** Is there anything to present? */
+export const canPresent = ({ grant }: ActiveRecord, { cookie }: Policy, now: Now): boolean =>
+  cookie || (grant.refreshToken !== null && !isOver(grant.refreshLife, now))

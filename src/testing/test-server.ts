@@ -24,9 +24,9 @@ export type Rotation = 'strict' | 'grace' | 'static'
 
 /** What the server saw, for our own tests. */
 export interface Witness {
-  readonly calls: { readonly at: number; readonly credential: 'valid' | 'expired' | 'revoked' | 'none'; readonly status: number }[]
-  readonly presentations: { readonly at: number; readonly token: string; readonly answered: string }[]
-  revocations: number
+  readonly calls: readonly { readonly at: number; readonly credential: 'valid' | 'expired' | 'revoked' | 'none'; readonly status: number }[]
+  readonly presentations: readonly { readonly at: number; readonly token: string; readonly answered: string }[]
+  readonly revocations: number
 }
 
 /** How the network treats one exchange. */
@@ -50,7 +50,7 @@ export function createTestServer(now: () => number, rotation: Rotation, lifetime
   const families = new Map<string, Family>() // by refresh token, spent ones included
   const access = new Map<string, { until: number; family: Family }>()
   const failures: FailHow[] = []
-  const witness: Witness = { calls: [], presentations: [], revocations: 0 }
+  const witness = { calls: [] as Witness['calls'][number][], presentations: [] as Witness['presentations'][number][], revocations: 0 }
   let made = 0
   let reused = 0
   let answer = (request: Request): Response | Promise<Response> => {
@@ -118,7 +118,7 @@ export function createTestServer(now: () => number, rotation: Rotation, lifetime
   const post = (path: string, body: string | null, fetch: typeof globalThis.fetch, signal: AbortSignal) =>
     fetch(origin + path, { method: 'POST', body, signal, headers: { 'Content-Type': 'text/plain' } })
 
-  return Object.assign(witness, {
+  return {
     origin,
     handle,
     refresher: {
@@ -144,5 +144,10 @@ export function createTestServer(now: () => number, rotation: Rotation, lifetime
     get reused() {
       return reused
     },
-  })
+    calls: witness.calls,
+    presentations: witness.presentations,
+    get revocations() {
+      return witness.revocations
+    },
+  }
 }
