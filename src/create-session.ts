@@ -1,7 +1,7 @@
 import { base, browserPorts, isServer } from './adapters/browser.ts'
 import { deviceStore } from './adapters/device-store.ts'
 import { inertSession } from './inert-session.ts'
-import { type SessionOptions, resolveOptions } from './options.ts'
+import { resolveOptions, type SessionOptions } from './options.ts'
 import { type Session, startSession } from './session.ts'
 
 /**

@@ -1,18 +1,18 @@
-import { type ActiveRecord, type SessionRecord, parseRecord, serializeRecord } from './core/record.ts'
+import { type ActiveRecord, parseRecord, type SessionRecord, serializeRecord } from './core/record.ts'
 import { reveal } from './core/secret.ts'
-import { type Announcement, type Fact, type Order, type Policy, type State, initialState } from './core/state.ts'
+import { type Announcement, type Fact, initialState, type Order, type Policy, type State } from './core/state.ts'
 import type { Ms, Now } from './core/time.ts'
 import { nextWake, transition } from './core/transition.ts'
 import { type Need, type Verdict, verdict } from './core/verdict.ts'
-import { type Write, amend, endOf } from './core/write.ts'
+import { amend, endOf, type Write } from './core/write.ts'
 import type { Ports } from './ports.ts'
-import { type Committed, type Server, type Tools, lockWait, refreshRun } from './refresh-run.ts'
+import { type Committed, lockWait, refreshRun, type Server, type Tools } from './refresh-run.ts'
 
 /** Where the engine reports, while it decides: none of these may feed it anything, but for `settled`. */
 export interface Audience {
   readonly changed: (state: State) => void
   readonly announced: (news: Announcement) => void
-  readonly happened: (fact: Fact, state: State) => void
+  readonly happened: (fact: { readonly type: string }, state: State) => void
   /** The record of a sign-in is there for other tabs to see; or there is no store that takes it. */
   readonly arrived: (session: string) => void
   readonly revoked: (session: string, confirmed: boolean) => void
@@ -83,7 +83,8 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
   function settle(fact: Fact): void {
     const time = now()
     for (const waiter of waiters) {
-      const found = verdict(state, waiter.need, time, policy) ?? (time.mono < waiter.until ? null : { type: 'unavailable' as const, retryAt: null })
+      const found =
+        verdict(state, waiter.need, time, policy) ?? (time.mono < waiter.until ? null : { type: 'unavailable' as const, retryAt: null })
       if (found) {
         waiters.delete(waiter)
         waiter.settle(found)
@@ -244,6 +245,7 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
     state: () => state,
     feed,
     newId: random.id,
+    note: (fact) => audience.happened(fact, state),
     lock: takeLock,
     look,
     commit,

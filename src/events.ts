@@ -1,5 +1,5 @@
 import type { EndReason } from './core/record.ts'
-import type { Fact, State } from './core/state.ts'
+import type { State } from './core/state.ts'
 import type { EpochMs } from './core/time.ts'
 
 /** Events and what they carry: plain data, JSON-safe, without secrets. */
@@ -31,11 +31,22 @@ export interface Diagnostic {
   readonly detail: Readonly<Record<string, string | number | boolean | null>>
 }
 
-/** A fact, without anything that could be a secret. */
-export function diagnosticOf(fact: Fact, { held: { record }, refreshing }: State, at: EpochMs, tab: string): Diagnostic {
-  const detail: Record<string, string | boolean> = { refreshing }
-  if ('by' in fact) detail['by'] = fact.by
-  if ('signal' in fact) detail['signal'] = fact.signal
-  if ('reason' in fact) detail['reason'] = fact.reason
-  return { type: fact.type, at, tab, sessionId: record?.session ?? null, generation: record?.generation ?? 0, detail }
+/** A fact, without anything that could be a secret: of its members only what is plain. */
+export function diagnosticOf(
+  { type, ...members }: { readonly type: string },
+  { held: { record }, refreshing }: State,
+  at: EpochMs,
+  tab: string,
+): Diagnostic {
+  const plain = Object.entries(members).filter((member): member is [string, string | boolean] =>
+    /^(string|boolean)$/.test(typeof member[1]),
+  )
+  return {
+    type,
+    at,
+    tab,
+    sessionId: record?.session ?? null,
+    generation: record?.generation ?? 0,
+    detail: { ...Object.fromEntries(plain), refreshing },
+  }
 }

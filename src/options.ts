@@ -1,6 +1,6 @@
 import type { Ms } from './core/time.ts'
-import { type Destination, type Target, type WhenSignedOut, targetsOf } from './fetch/destinations.ts'
-import type { RefreshFunction, Refresher, Store } from './ports.ts'
+import { type Destination, type Target, targetsOf, type WhenSignedOut } from './fetch/destinations.ts'
+import type { Refresher, RefreshFunction, Store } from './ports.ts'
 
 export interface SessionOptions {
   /**
@@ -72,7 +72,8 @@ export function resolveOptions(options: SessionOptions, base: string | null): Se
     refuse('refresh', 'must be a function, or a strategy such as those of latchkey/refresh')
   }
   if (name !== undefined && (typeof name !== 'string' || !name)) refuse('name', 'must be a text that is not empty')
-  if (store && (typeof store.read !== 'function' || typeof store.replace !== 'function')) refuse('store', 'must have the functions `read` and `replace`')
+  if (store && (typeof store.read !== 'function' || typeof store.replace !== 'function'))
+    refuse('store', 'must have the functions `read` and `replace`')
   if (fetch && typeof fetch !== 'function') refuse('fetch', 'must be a function')
   oneOf('keepFresh', keepFresh, ['while-visible', 'always', 'on-demand'])
   if (!(refreshTimeout >= 1_000 && refreshTimeout <= 120_000)) refuse('refreshTimeout', 'must be from 1000 to 120000 ms')

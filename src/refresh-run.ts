@@ -26,6 +26,8 @@ export interface Tools {
   readonly state: () => State
   readonly feed: (fact: Fact) => void
   readonly newId: () => string
+  /** For the timeline only. */
+  readonly note: (fact: { readonly type: 'sent' | 'answered'; readonly again: boolean; readonly outcome?: string }) => void
   /** Resolves with what lets the lock go; with `null` after `lockWait`, and where there are no locks. */
   readonly lock: () => Promise<(() => void) | null>
   /** Reads the record and brings what is held up to it. Rejects if the store does not answer. */
@@ -99,16 +101,25 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
       if (now().mono - asked > sendWindow || active(state())?.session !== claimed.session) continue
       const presented = { of: claimed, want: goal, sent: now() }
       const answer = server.ask(claimed.grant.refreshToken, goal)
+      tools.note({ type: 'sent', again })
       const outcome = await within(policy.refreshTimeout, answer)
+      tools.note({ type: 'answered', again, outcome: outcome?.type ?? 'overdue' })
       if (outcome?.type === 'granted') return await keep(presented, outcome.issued, tools)
       if (outcome?.type === 'rejected') return void (await tools.insist({ type: 'end', of: claimed, reason: 'rejected', wanted: false }))
       // The deadline ends the waiting, not the listening (rule 6).
-      if (!outcome) void answer.then((late) => { if (late.type === "granted") lateGrant = keep(presented, late.issued, tools) })
+      if (!outcome)
+        void answer.then((late) => {
+          if (late.type === 'granted') lateGrant = keep(presented, late.issued, tools)
+        })
       if (!outcome?.answered && !again && (outcome || policy.retryUnanswered)) {
         again = true // once, at once, so that a server's grace window catches it (F33)
         continue
       }
-      return void (await commit({ type: 'retry', of: claimed, retry: backOff(claimed.retry, now(), outcome?.answered ?? false, outcome?.wait) }))
+      return void (await commit({
+        type: 'retry',
+        of: claimed,
+        retry: backOff(claimed.retry, now(), outcome?.answered ?? false, outcome?.wait),
+      }))
     }
   } finally {
     unlock?.()

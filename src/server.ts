@@ -1,7 +1,7 @@
 import { reveal } from './core/secret.ts'
 import type { Clock, Refresher } from './ports.ts'
-import type { Server } from './refresh-run.ts'
 import { outcomeOf, outcomeOfError } from './refresh/outcome.ts'
+import type { Server } from './refresh-run.ts'
 
 /** The authorization server, by way of the app's refresher: here tokens are revealed to be sent. `patience`: how long an answer is of use, in ms. */
 export const serverOf = ({ refresh, revoke }: Refresher, fetch: typeof globalThis.fetch, clock: Clock, patience: number): Server => ({
@@ -14,7 +14,14 @@ export const serverOf = ({ refresh, revoke }: Refresher, fetch: typeof globalThi
         fail(waiting.signal.reason)
       })
       try {
-        const request = { refreshToken: refreshToken && reveal(refreshToken), resource, scope, signal: waiting.signal, fetch, binding: null }
+        const request = {
+          refreshToken: refreshToken && reveal(refreshToken),
+          resource,
+          scope,
+          signal: waiting.signal,
+          fetch,
+          binding: null,
+        }
         refresh(request).then(outcomeOf).then(resolve, fail).finally(cancel)
       } catch (error) {
         fail(error)

@@ -1,21 +1,21 @@
+import { abortable } from './abortable.ts'
 import { arrival } from './core/grant.ts'
 import type { SessionRecord } from './core/record.ts'
 import { open, reveal } from './core/secret.ts'
 import type { Announcement, Policy, Want } from './core/state.ts'
-import { type Moment, type Ms, left } from './core/time.ts'
-import { type SignInInput, readTokens } from './core/tokens.ts'
-import { type Need, type Verdict, fitting, freshUntil } from './core/verdict.ts'
+import { left, type Moment, type Ms } from './core/time.ts'
+import { readTokens, type SignInInput } from './core/tokens.ts'
+import { fitting, freshUntil, type Need, type Verdict } from './core/verdict.ts'
 import { type Engine, startEngine } from './engine.ts'
-import { abortable } from './abortable.ts'
-import { LatchkeyError, isLatchkeyError } from './errors.ts'
-import { type SessionEnd, type SessionEvents, diagnosticOf } from './events.ts'
-import { type Destination, type Target, matcher } from './fetch/destinations.ts'
+import { isLatchkeyError, LatchkeyError } from './errors.ts'
+import { diagnosticOf, type SessionEnd, type SessionEvents } from './events.ts'
+import { type Destination, matcher, type Target } from './fetch/destinations.ts'
 import { type Grip, sessionFetch } from './fetch/session-fetch.ts'
 import { createListeners } from './listeners.ts'
 import type { Settings } from './options.ts'
 import type { Ports } from './ports.ts'
 import { serverOf } from './server.ts'
-import { type SessionState, loading, snapshotOf, unavailable } from './snapshot.ts'
+import { loading, type SessionState, snapshotOf, unavailable } from './snapshot.ts'
 /** A signed-in session, or the absence of one. A frozen object of functions; holds no readable secret. */
 export interface Session {
   /** The state now: immutable, without secrets, the same object until something changes. */
@@ -148,7 +148,6 @@ export interface Session {
    */
   readonly close: () => void
 }
-
 
 export interface SignInOptions {
   /** Who signed in, if there is no ID token: tells a return of the same user from a change of user. Not a secret; never sent anywhere. */
@@ -387,6 +386,10 @@ const own: Want = { resource: null, scope: null }
 
 /** For a call of `session`, when `held` is what there is instead. */
 const ended = (held: SessionRecord | null, session: string | undefined): LatchkeyError =>
-  new LatchkeyError('session_ended', 'The session ended before this call was done. The app has been told by onSessionEnded; there is nothing to do here.', {
-    reason: held?.status === 'ended' && held.session === session ? held.reason : 'user-changed',
-  })
+  new LatchkeyError(
+    'session_ended',
+    'The session ended before this call was done. The app has been told by onSessionEnded; there is nothing to do here.',
+    {
+      reason: held?.status === 'ended' && held.session === session ? held.reason : 'user-changed',
+    },
+  )

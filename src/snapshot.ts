@@ -39,7 +39,12 @@ export const loading: SessionState = /* @__PURE__ */ Object.freeze({ status: 'lo
 
 /** The state for the app: `last` itself as long as it shows the same. */
 export function snapshotOf({ held }: State, last: SessionState, cause: unknown): SessionState {
-  const next = held.kind === 'signed-in' ? signedIn(held.record, cause) : held.kind === 'loading' ? loading : { status: held.kind, reason: held.record?.reason ?? null }
+  const next =
+    held.kind === 'signed-in'
+      ? signedIn(held.record, cause)
+      : held.kind === 'loading'
+        ? loading
+        : { status: held.kind, reason: held.record?.reason ?? null }
   return JSON.stringify(next) === JSON.stringify(last) ? last : Object.freeze(next)
 }
 
@@ -51,12 +56,17 @@ function signedIn({ session, subject, bounds, grant, retry }: ActiveRecord, caus
     subject,
     signedInAt: bounds.signedInAt,
     expiresAt: life ? life.from + life.lasts : null,
-    trouble: retry && Object.freeze({ since: retry.since, retryAt: retry.at + retry.wait, error: unavailable(retry.at + retry.wait, cause) }),
+    trouble:
+      retry && Object.freeze({ since: retry.since, retryAt: retry.at + retry.wait, error: unavailable(retry.at + retry.wait, cause) }),
   }
 }
 
 export const unavailable = (retryAt: EpochMs | null, cause: unknown): LatchkeyError =>
-  new LatchkeyError('refresh_unavailable', 'There is no usable access token for now: the last refresh failed, or is late. The session stays; nothing was sent. Try again later.', {
-    retryAt: retryAt ?? undefined,
-    cause,
-  })
+  new LatchkeyError(
+    'refresh_unavailable',
+    'There is no usable access token for now: the last refresh failed, or is late. The session stays; nothing was sent. Try again later.',
+    {
+      retryAt: retryAt ?? undefined,
+      cause,
+    },
+  )

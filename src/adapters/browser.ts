@@ -21,7 +21,8 @@ export const browserPorts = (name: string, store: Store, fetch: typeof globalThi
 /** A server that renders pages has neither: there a session starts nothing (F73). */
 export const isServer = (): boolean => typeof document === 'undefined' && typeof indexedDB === 'undefined'
 
-export const base = (): string | null => (typeof document === 'undefined' ? (typeof location === 'undefined' ? null : location.href) : document.baseURI)
+export const base = (): string | null =>
+  typeof document === 'undefined' ? (typeof location === 'undefined' ? null : location.href) : document.baseURI
 
 /** As an uncaught error: it is one, of the app's. */
 function report(error: unknown): void {

@@ -1,4 +1,4 @@
-import { type UseStore, createStore, getMany, update } from 'idb-keyval'
+import { createStore, getMany, type UseStore, update } from 'idb-keyval'
 import type { Store } from '../ports.ts'
 import { memoryStore } from './memory-store.ts'
 
@@ -102,4 +102,8 @@ async function unseal({ vector, content }: Sealed, key: CryptoKey, name: string)
 
 const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text)
 
-const algorithm = (vector: Uint8Array<ArrayBuffer>, name: string): AesGcmParams => ({ name: 'AES-GCM', iv: vector, additionalData: encode(name) })
+const algorithm = (vector: Uint8Array<ArrayBuffer>, name: string): AesGcmParams => ({
+  name: 'AES-GCM',
+  iv: vector,
+  additionalData: encode(name),
+})

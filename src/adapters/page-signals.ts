@@ -1,5 +1,5 @@
-import type { Page } from '../ports.ts'
 import type { PageSignal } from '../core/state.ts'
+import type { Page } from '../ports.ts'
 
 /** What the browser says of the page. A worker has no document: nobody looks at it. Nothing here keeps a page out of the bfcache (F69). */
 export const browserPage: Page = {

@@ -5,8 +5,6 @@ export const webLock = (name: string): Lock => ({
   acquire: (signal) =>
     new Promise((resolve, reject) => {
       // Missing on http origins and in old Safari, refused in opaque origins (F45, F46): then this rejects, and the claims decide.
-      navigator.locks
-        .request(name, { signal }, () => new Promise<void>((release) => resolve(release)))
-        .catch(reject)
+      navigator.locks.request(name, { signal }, () => new Promise<void>((release) => resolve(release))).catch(reject)
     }),
 })

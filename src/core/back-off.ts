@@ -1,3 +1,4 @@
+import { clockGrain } from './lifetime.ts'
 import type { Retry } from './record.ts'
 import type { Ms, Now } from './time.ts'
 
@@ -21,5 +22,5 @@ export function backOff(last: Retry | null, now: Now, binding: boolean, asked: M
  */
 export function waitLeft({ at, wait, binding }: Retry, now: Now, needed: boolean): Ms {
   const gone = now.wall - at
-  return (needed && !binding ? Math.min(wait, 5_000) : wait) - (gone < 0 ? wait : gone)
+  return (needed && !binding ? Math.min(wait, 5_000) : wait) - (gone < -clockGrain ? wait : gone)
 }

@@ -1,12 +1,19 @@
 import { backOff } from './back-off.ts'
 import { type ActiveRecord, type Grant, type Lifetime, recordVersion } from './record.ts'
 import { reveal } from './secret.ts'
-import { type Want, keyOf } from './state.ts'
+import { keyOf, type Want } from './state.ts'
 import type { Moment, Ms, Now } from './time.ts'
 import type { Issued } from './tokens.ts'
 
 /** The record of a session that begins. Its generation and fence are settled where it is written. */
-export const arrival = (session: string, generation: number, subject: string | null, issuer: string, issued: Issued, sent: Moment): ActiveRecord => ({
+export const arrival = (
+  session: string,
+  generation: number,
+  subject: string | null,
+  issuer: string,
+  issued: Issued,
+  sent: Moment,
+): ActiveRecord => ({
   version: recordVersion,
   session,
   generation,
@@ -33,7 +40,12 @@ export function renewal(of: ActiveRecord, want: Want, issued: Issued, sent: Mome
   }
 }
 
-const grantOf = ({ accessToken, lasts, refreshToken, refreshLasts, scope }: Issued, sent: Moment, generation: number, key: string): Grant => ({
+const grantOf = (
+  { accessToken, lasts, refreshToken, refreshLasts, scope }: Issued,
+  sent: Moment,
+  generation: number,
+  key: string,
+): Grant => ({
   refreshToken,
   refreshLife: life(sent, refreshLasts),
   access: { [key]: { token: accessToken, life: life(sent, lasts), scope, generation } },

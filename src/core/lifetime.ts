@@ -1,5 +1,5 @@
 import type { AccessToken, Lifetime } from './record.ts'
-import { type Moment, type Ms, type Now, after, left, never } from './time.ts'
+import { after, left, type Moment, type Ms, type Now, never } from './time.ts'
 
 /** What this tab makes of a token's lifetime, on its own two clocks. */
 export interface Deadlines {
@@ -23,8 +23,11 @@ export function deadlinesOf(token: AccessToken, now: Now): Deadlines {
   return { fresh: after(sent, Math.min(renew, lasts - leeway(lasts))), renew: after(sent, renew), expires: after(sent, lasts) }
 }
 
+/** Browsers blur their clocks, and each tab by itself: Firefox by up to 100 ms. */
+export const clockGrain: Ms = 1_000
+
 /** A clock that says less than nothing has gone back since: then the token counts as expired, which one refresh puts right (F22, F23). */
-const age = ({ from, lasts }: Lifetime, now: Moment): Ms => (now.wall < from ? lasts : now.wall - from)
+const age = ({ from, lasts }: Lifetime, now: Moment): Ms => (now.wall < from - clockGrain ? lasts : now.wall - from)
 
 /** The way to the server is kept free: five seconds, or a tenth of a short life (F26). */
 const leeway = (lasts: Ms): Ms => Math.min(5_000, lasts / 10)

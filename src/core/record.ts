@@ -1,4 +1,4 @@
-import { type Secret, open, secret } from './secret.ts'
+import { open, type Secret, secret } from './secret.ts'
 import type { EpochMs, Ms } from './time.ts'
 
 /**

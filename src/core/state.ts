@@ -1,5 +1,5 @@
 import type { Deadlines } from './lifetime.ts'
-import type { ActiveRecord, EndReason, EndedRecord, SessionRecord } from './record.ts'
+import type { ActiveRecord, EndedRecord, EndReason, SessionRecord } from './record.ts'
 import type { Moment, MonotonicMs, Ms } from './time.ts'
 
 /** What one instance of the library knows, and what it is about. */

@@ -1,5 +1,5 @@
 import { jwtDecode } from 'jwt-decode'
-import { type Secret, open, secret } from './secret.ts'
+import { open, type Secret, secret } from './secret.ts'
 import type { Ms } from './time.ts'
 
 /** What `session.signIn` takes: a token endpoint's answer in either spelling, or a sign-in of `latchkey/oauth`. */

@@ -1,8 +1,8 @@
 import { backOff } from './back-off.ts'
 import { type Deadlines, deadlinesOf } from './lifetime.ts'
 import type { ActiveRecord, EndedRecord, SessionRecord } from './record.ts'
-import { type By, type Fact, type Goal, type Order, type Policy, type State, keyOf } from './state.ts'
-import { type Ms, type Now, left } from './time.ts'
+import { type By, type Fact, type Goal, keyOf, type Order, type Policy, type State } from './state.ts'
+import { left, type Ms, type Now } from './time.ts'
 import { canPresent, fitting, mustLook, pause, renewIn } from './verdict.ts'
 import { endOf } from './write.ts'
 
@@ -143,7 +143,8 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
   function heard({ session, generation, missing: isMissing }: Extract<Fact, { type: 'heard' }>['news']): void {
     const { record } = state.held
     const same = record?.session === session
-    if (isMissing && record && (!same || record.generation > generation)) orders.push({ do: 'restore', record }) // before they write back what is out of date
+    if (isMissing && record && (!same || record.generation > generation))
+      orders.push({ do: 'restore', record }) // before they write back what is out of date
     else if (!same || record.generation < generation) {
       if (record) change({ stale: true })
       look()
@@ -165,7 +166,8 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     const { held } = state
     if (mustLook(state, now)) return look()
     if (fitting(state, goal, now) || pause(state, now, waiting) > 0) return
-    if (held.kind === 'signed-in' ? !held.arriving && canPresent(held.record, policy, now) : held.kind === 'signed-out' && policy.cookie) refresh(goal)
+    if (held.kind === 'signed-in' ? !held.arriving && canPresent(held.record, policy, now) : held.kind === 'signed-out' && policy.cookie)
+      refresh(goal)
   }
 
   function refresh(goal: Goal): void {
@@ -187,7 +189,8 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     const { held } = state
     if (held.kind !== 'signed-in' || state.closed || mustLook(state, now)) return
     if (canPresent(held.record, policy, now)) {
-      if (isAhead(state, policy) && renewIn(state, ownToken, now) <= 0) begin({ ...ownToken, from: held.record.grant.access['']?.generation ?? 0 }, false)
+      if (isAhead(state, policy) && renewIn(state, ownToken, now) <= 0)
+        begin({ ...ownToken, from: held.record.grant.access['']?.generation ?? 0 }, false)
     } else if (left(held.deadlines['']?.expires ?? now, now) <= 0 && !state.refreshing) {
       change({ refreshing: true })
       orders.push({ do: 'end', record: held.record, reason: 'refresh-expired', wanted: false })

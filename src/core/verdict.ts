@@ -1,8 +1,8 @@
 import { waitLeft } from './back-off.ts'
 import { isOver, usable } from './lifetime.ts'
 import type { AccessToken, ActiveRecord, EndedRecord } from './record.ts'
-import { type Goal, type Policy, type State, type Want, keyOf } from './state.ts'
-import { type EpochMs, type Moment, type Ms, type Now, after, left } from './time.ts'
+import { type Goal, keyOf, type Policy, type State, type Want } from './state.ts'
+import { after, type EpochMs, left, type Moment, type Ms, type Now } from './time.ts'
 
 /** What somebody wants who is about to send a request. */
 export interface Need extends Goal {
@@ -26,7 +26,11 @@ export function verdict(state: State, need: Need, now: Now, policy: Policy): Ver
   if (closed) return { type: 'closed' }
   if (held.kind === 'loading' || mustLook(state, now)) return null
   if (held.kind === 'signed-out') {
-    return need.session ? { type: 'ended', end: held.record?.session === need.session ? held.record : null } : refreshing ? null : { type: 'signed-out' }
+    return need.session
+      ? { type: 'ended', end: held.record?.session === need.session ? held.record : null }
+      : refreshing
+        ? null
+        : { type: 'signed-out' }
   }
   const { session } = held.record
   if (need.session && need.session !== session) return { type: 'ended', end: null }

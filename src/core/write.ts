@@ -1,4 +1,4 @@
-import { type ActiveRecord, type Claim, type EndReason, type EndedRecord, type Retry, type SessionRecord, recordVersion } from './record.ts'
+import { type ActiveRecord, type Claim, type EndedRecord, type EndReason, type Retry, recordVersion, type SessionRecord } from './record.ts'
 import type { EpochMs, Now } from './time.ts'
 
 /**
@@ -58,7 +58,11 @@ export function amend(found: SessionRecord | null, write: Write, now: Now): Sess
   }
 }
 
-export const endOf = ({ session, generation, fence, subject, bounds, issuer }: ActiveRecord, reason: EndReason, endedAt: EpochMs): EndedRecord => ({
+export const endOf = (
+  { session, generation, fence, subject, bounds, issuer }: ActiveRecord,
+  reason: EndReason,
+  endedAt: EpochMs,
+): EndedRecord => ({
   version: recordVersion,
   session,
   generation: generation + 1,

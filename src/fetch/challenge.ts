@@ -23,7 +23,8 @@ const longest = 8_192
  * read. Each character is looked at a fixed number of times.
  */
 export function challengesOf(header: string): readonly Challenge[] {
-  const item = /[\s,]*(?:([!#$%&'*+.^`|~\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([!#$%&'*+.^`|~\w-]+))(?=\s*(?:,|$))|([!#$%&'*+.^`|~\w-]+)(?=[\s,]|$)(?: +[\w.~+/-]+=*(?=\s*(?:,|$)))?)/y
+  const item =
+    /[\s,]*(?:([!#$%&'*+.^`|~\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([!#$%&'*+.^`|~\w-]+))(?=\s*(?:,|$))|([!#$%&'*+.^`|~\w-]+)(?=[\s,]|$)(?: +[\w.~+/-]+=*(?=\s*(?:,|$)))?)/y
   const found: { scheme: string; params: Map<string, string> }[] = []
   const text = header.slice(0, longest)
   for (let match = item.exec(text); match; match = item.exec(text)) {

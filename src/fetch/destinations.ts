@@ -1,4 +1,4 @@
-import { type Want, keyOf } from '../core/state.ts'
+import { keyOf, type Want } from '../core/state.ts'
 
 /** A destination with more to say than its URL. */
 export interface Destination {
@@ -38,9 +38,13 @@ export function targetsOf(attachTo: readonly (string | Destination)[], fallback:
   return attachTo.map((given) => {
     const entry = typeof given === 'string' ? { url: given } : given
     const url = parse(entry.url, base)
-    if (!url) throw new TypeError(`\`attachTo\` must hold URL prefixes, such as 'https://api.example.com'; one entry is not a URL${base ? '' : ', or is relative where there is no page'}.`)
+    if (!url)
+      throw new TypeError(
+        `\`attachTo\` must hold URL prefixes, such as 'https://api.example.com'; one entry is not a URL${base ? '' : ', or is relative where there is no page'}.`,
+      )
     if (!maySee(url)) throw new TypeError(`\`attachTo\` must hold https URLs (http on loopback only); \`${url.origin}\` is not one.`)
-    if (url.search || url.hash) throw new TypeError(`\`attachTo\` must hold origins and paths; \`${url.origin}${url.pathname}\` has a query or a fragment.`)
+    if (url.search || url.hash)
+      throw new TypeError(`\`attachTo\` must hold origins and paths; \`${url.origin}${url.pathname}\` has a query or a fragment.`)
     const want = { resource: entry.resource ?? null, scope: entry.scope ?? null }
     return {
       entry: Object.freeze({ ...entry }),
@@ -78,7 +82,8 @@ function parse(url: string, base: string | null): URL | null {
 }
 
 /** A blob has the origin of its page: the scheme is asked as well. */
-const maySee = (url: URL): boolean => (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url))) && !url.username && !url.password
+const maySee = (url: URL): boolean =>
+  (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url))) && !url.username && !url.password
 
 /** The one place where a token may travel in the clear: it does not leave the machine. */
 const isLoopback = ({ hostname }: URL): boolean => /^(.+\.)?localhost$|^127(\.\d+){3}$|^\[::1\]$/.test(hostname)

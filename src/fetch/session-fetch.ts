@@ -42,22 +42,40 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
     const given = init?.headers ?? request?.headers
     if (given && hasOwnCredential(given)) return underneath(input, init)
     if ((init?.mode ?? request?.mode) === 'no-cors') {
-      throw new TypeError("A request in mode 'no-cors' cannot carry a credential, and this destination wants one. Nothing was sent; use mode 'cors'.")
+      throw new TypeError(
+        "A request in mode 'no-cors' cannot carry a credential, and this destination wants one. Nothing was sent; use mode 'cors'.",
+      )
     }
     const signal = init?.signal ?? request?.signal ?? null
     const again = spare(input, init)
     const grip = grips.take(target, signal)
-    return grip instanceof Promise ? grip.then((later) => first(target, input, init, signal, again, later)) : first(target, input, init, signal, again, grip)
+    return grip instanceof Promise
+      ? grip.then((later) => first(target, input, init, signal, again, later))
+      : first(target, input, init, signal, again, grip)
   }
 
-  function first(target: Target, input: Input, init: Init, signal: AbortSignal | null, again: Input | null, grip: Grip | null): Promise<Response> {
+  function first(
+    target: Target,
+    input: Input,
+    init: Init,
+    signal: AbortSignal | null,
+    again: Input | null,
+    grip: Grip | null,
+  ): Promise<Response> {
     if (!grip) return underneath(input, init)
     const answer = transmit(input, init, signal, grip)
     return answer.then((response) => (response.status === 401 ? refused(target, again, init, signal, grip, response) : response))
   }
 
   /** One retry, after a 401 that is about the token, of what can be sent again; anything else is the caller's (REQ-36, F53, F63, F77). */
-  async function refused(target: Target, again: Input | null, init: Init, signal: AbortSignal | null, grip: Grip, response: Response): Promise<Response> {
+  async function refused(
+    target: Target,
+    again: Input | null,
+    init: Init,
+    signal: AbortSignal | null,
+    grip: Grip,
+    response: Response,
+  ): Promise<Response> {
     if (response.redirected && !match(response.url)) return response
     const refusal = refusalOf(response.headers.get('WWW-Authenticate'))
     if (!refusal) return response
@@ -76,7 +94,11 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
     const both = signal ? AbortSignal.any([signal, grip.signal]) : grip.signal
     const answer = send
       ? send(new Request(input, { ...init, signal: both }), { accessToken: grip.token, binding: null, fetch: underneath })
-      : underneath(input, { ...init, headers: withToken(init?.headers ?? (isRequest(input) ? input.headers : undefined), grip.token), signal: both })
+      : underneath(input, {
+          ...init,
+          headers: withToken(init?.headers ?? (isRequest(input) ? input.headers : undefined), grip.token),
+          signal: both,
+        })
     return answer.then(
       (response) => {
         grip.signal.throwIfAborted() // an answer of a session that is over belongs to nobody (F10)

@@ -1,6 +1,6 @@
 import { cookieNamed } from '../adapters/cookie.ts'
-import type { Refresher } from '../ports.ts'
 import type { TokenResponse, Tokens } from '../core/tokens.ts'
+import type { Refresher } from '../ports.ts'
 import { isRefusal, tokensIn } from './outcome.ts'
 
 export interface RefreshEndpointOptions {
@@ -42,7 +42,9 @@ export function refreshEndpoint(url: string, options: RefreshEndpointOptions = {
 
   const request = (refreshToken: string | null): RequestInit => ({
     ...tokenRequest,
-    headers: byCookie ? { [csrf.header]: 'cookie' in csrf ? cookieNamed(csrf.cookie) : csrf.value } : { 'Content-Type': 'application/json' },
+    headers: byCookie
+      ? { [csrf.header]: 'cookie' in csrf ? cookieNamed(csrf.cookie) : csrf.value }
+      : { 'Content-Type': 'application/json' },
     credentials: byCookie ? 'include' : 'same-origin',
     ...(byCookie ? {} : { body: JSON.stringify(body(refreshToken ?? '')) }),
   })

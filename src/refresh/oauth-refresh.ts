@@ -26,7 +26,9 @@ export function oauthRefresh({ tokenEndpoint, clientId, revocationEndpoint }: OA
   const form = (fields: Record<string, string | null>): RequestInit => ({
     ...tokenRequest,
     credentials: 'omit',
-    body: new URLSearchParams(Object.entries({ ...fields, client_id: clientId }).filter((field): field is [string, string] => field[1] !== null)),
+    body: new URLSearchParams(
+      Object.entries({ ...fields, client_id: clientId }).filter((field): field is [string, string] => field[1] !== null),
+    ),
   })
   return {
     id: `${tokenEndpoint} ${clientId}`,

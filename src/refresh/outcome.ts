@@ -1,7 +1,7 @@
 import type { Outcome } from '../core/outcome.ts'
 import type { Ms } from '../core/time.ts'
 import { readTokens } from '../core/tokens.ts'
-import { LatchkeyError, isLatchkeyError } from '../errors.ts'
+import { isLatchkeyError, LatchkeyError } from '../errors.ts'
 
 /** An answer, as far as it is judged by. */
 export interface Answer {
@@ -31,7 +31,10 @@ export async function tokensIn(response: Response, isRejected: Refusal): Promise
   const verdict = classify(answer, isRejected)
   if (verdict === 'granted') return answer.json
   if (verdict === 'unavailable') throw response
-  throw new LatchkeyError('refresh_rejected', `The server refused the refresh token for good (status ${answer.status}). The session has ended; ask the user to sign in.`)
+  throw new LatchkeyError(
+    'refresh_rejected',
+    `The server refused the refresh token for good (status ${answer.status}). The session has ended; ask the user to sign in.`,
+  )
 }
 
 /** Reads no more than a token response can be: a page of megabytes is not one (REQ-41). */

@@ -1,3 +1,3 @@
 export { type ContractCase, storeContract } from './store-contract.ts'
 export type { FailHow, TestServer } from './test-server.ts'
-export { type Tab, type Tuple, type TupleOf, type World, type WorldOptions, createWorld } from './world.ts'
+export { createWorld, type Tab, type Tuple, type TupleOf, type World, type WorldOptions } from './world.ts'

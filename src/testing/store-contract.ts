@@ -38,7 +38,7 @@ export function storeContract(make: () => Store | Promise<Store>): readonly Cont
       same(await replace(key, 'one', 'two'), false)
       same(await read(key), null)
     },
-    'removes': async ({ read, replace }, key) => {
+    removes: async ({ read, replace }, key) => {
       await replace(key, null, 'one')
       same(await replace(key, 'one', null), true)
       same(await read(key), null)
@@ -74,5 +74,6 @@ export function storeContract(make: () => Store | Promise<Store>): readonly Cont
 }
 
 function same(found: unknown, wanted: unknown): void {
-  if (found !== wanted) throw new Error(`The store gave ${JSON.stringify(found)?.slice(0, 80)} where ${JSON.stringify(wanted)?.slice(0, 80)} was right.`)
+  if (found !== wanted)
+    throw new Error(`The store gave ${JSON.stringify(found)?.slice(0, 80)} where ${JSON.stringify(wanted)?.slice(0, 80)} was right.`)
 }

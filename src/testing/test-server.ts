@@ -45,7 +45,11 @@ interface Family {
 const graceWindow = 10_000
 
 /** A scripted authorization server and an API behind it. Counts what must not happen. */
-export function createTestServer(now: () => number, rotation: Rotation, lifetime: number): TestServer & Witness & { readonly handle: (request: Request) => Promise<Exchange> } {
+export function createTestServer(
+  now: () => number,
+  rotation: Rotation,
+  lifetime: number,
+): TestServer & Witness & { readonly handle: (request: Request) => Promise<Exchange> } {
   const origin = 'https://server.test'
   const families = new Map<string, Family>() // by refresh token, spent ones included
   const access = new Map<string, { until: number; family: Family }>()
@@ -59,7 +63,13 @@ export function createTestServer(now: () => number, rotation: Rotation, lifetime
   }
 
   function issue(family: Family, overrides: Partial<TokenResponse> = {}): TokenResponse {
-    const response = { access_token: `access-${++made}`, token_type: 'Bearer', expires_in: lifetime, refresh_token: family.current, ...overrides }
+    const response = {
+      access_token: `access-${++made}`,
+      token_type: 'Bearer',
+      expires_in: lifetime,
+      refresh_token: family.current,
+      ...overrides,
+    }
     access.set(response.access_token, { until: now() + Number(response.expires_in ?? lifetime) * 1000, family })
     families.set(response.refresh_token ?? family.current, family)
     return response
@@ -123,7 +133,8 @@ export function createTestServer(now: () => number, rotation: Rotation, lifetime
     handle,
     refresher: {
       id: origin,
-      refresh: async ({ refreshToken, fetch, signal }) => (await tokensIn(await post('/token', refreshToken, fetch, signal), isRefusal)) as TokenResponse, // the session checks it
+      refresh: async ({ refreshToken, fetch, signal }) =>
+        (await tokensIn(await post('/token', refreshToken, fetch, signal), isRefusal)) as TokenResponse, // the session checks it
       revoke: async ({ refreshToken, fetch, signal }) => void (await post('/revoke', refreshToken, fetch, signal)),
     } satisfies Refresher,
     grant(overrides?: Partial<TokenResponse>) {

@@ -1,8 +1,8 @@
 import { resolveOptions, type SessionOptions } from '../options.ts'
 import { type Session, startSession } from '../session.ts'
 import { seededRandom } from './seeded-random.ts'
-import { type Behaviour, type SimulatedBrowser, type SimulatedTab, createBrowser } from './simulated-browser.ts'
-import { type Rotation, type TestServer, type Witness, createTestServer } from './test-server.ts'
+import { type Behaviour, createBrowser, type SimulatedBrowser, type SimulatedTab } from './simulated-browser.ts'
+import { createTestServer, type Rotation, type TestServer, type Witness } from './test-server.ts'
 import { createTimeline } from './timeline.ts'
 
 export interface WorldOptions<Tabs extends number> {
@@ -77,8 +77,16 @@ export function createWorld<const Tabs extends number = 1>(options: WorldOptions
   return openWorld(options).world
 }
 
-export function openWorld<const Tabs extends number = 1>(options: WorldOptions<Tabs> = {}): { readonly world: World<Tabs>; readonly insides: Insides } {
-  const { tabs: count = 1, seed = Math.floor(Math.random() * 2 ** 32), session: overrides = {}, rotation = 'strict', expiresIn = 300 } = options
+export function openWorld<const Tabs extends number = 1>(
+  options: WorldOptions<Tabs> = {},
+): { readonly world: World<Tabs>; readonly insides: Insides } {
+  const {
+    tabs: count = 1,
+    seed = Math.floor(Math.random() * 2 ** 32),
+    session: overrides = {},
+    rotation = 'strict',
+    expiresIn = 300,
+  } = options
   const timeline = createTimeline()
   const random = seededRandom(seed)
   const behaviour: Behaviour = {

@@ -1,0 +1,180 @@
+import { exportJWK, generateKeyPair } from 'jose'
+import { type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider'
+import { listen } from './listen.ts'
+import { loginPage, loginPath } from './login-page.ts'
+import { memoryAdapter } from './memory-adapter.ts'
+import {
+  type ProviderCounters,
+  type ProviderSettings,
+  type RefreshRecord,
+  revocationPath,
+  tokenPath,
+  watchTokenEndpoint,
+} from './token-endpoint.ts'
+
+export interface ProviderOptions {
+  /** `0` takes any free port. */
+  readonly port: number
+  readonly redirectUris: readonly string[]
+  /** Origins whose pages may call the token endpoint. */
+  readonly origins: readonly string[]
+  /** Seconds; can be changed later in `settings`. */
+  readonly accessTokenLifetime: number
+}
+
+/** An OpenID provider with strict rotation: a refresh token that is presented twice revokes the whole grant. */
+export interface DemoProvider {
+  readonly port: number
+  readonly issuer: string
+  readonly clientId: string
+  /** The API that access tokens are made for: their `aud`. */
+  readonly audience: string
+  readonly authorizationEndpoint: string
+  readonly tokenEndpoint: string
+  readonly revocationEndpoint: string
+  readonly jwksUri: string
+
+  readonly settings: ProviderSettings
+  readonly counters: Readonly<ProviderCounters>
+  readonly refreshLog: readonly RefreshRecord[]
+
+  /** Revokes every grant, as an administrator would, and resolves with how many there were. Access tokens stay good until they expire. */
+  revokeEverything(): Promise<number>
+  close(): Promise<void>
+}
+
+const clientId = 'latchkey-demo'
+const audience = 'urn:latchkey-demo:api'
+const apiScope = 'api'
+const authorizationPath = '/authorize'
+const jwksPath = '/jwks'
+
+export async function startProvider(options: ProviderOptions): Promise<DemoProvider> {
+  const { origins, redirectUris } = options
+  const settings: ProviderSettings = { accessTokenLifetime: options.accessTokenLifetime, condition: 'well', slowness: 3000 }
+
+  const server = await listen(options.port)
+  const issuer = server.origin
+  const provider = new Provider(issuer, await configuration(settings, origins, redirectUris))
+  const { counters, refreshLog } = watchTokenEndpoint(provider, settings, origins)
+  const revokeEverything = rememberGrants(provider)
+
+  const login = loginPage(provider, origins)
+  const everythingElse = provider.callback()
+  server.serve((request, response) => (request.url?.startsWith(loginPath) ? login(request, response) : everythingElse(request, response)))
+
+  return {
+    port: server.port,
+    issuer,
+    clientId,
+    audience,
+    authorizationEndpoint: issuer + authorizationPath,
+    tokenEndpoint: issuer + tokenPath,
+    revocationEndpoint: issuer + revocationPath,
+    jwksUri: issuer + jwksPath,
+    settings,
+    counters,
+    refreshLog,
+    revokeEverything,
+    close: server.close,
+  }
+}
+
+async function configuration(
+  settings: ProviderSettings,
+  origins: readonly string[],
+  redirectUris: readonly string[],
+): Promise<Configuration> {
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true })
+  const hours = (count: number) => count * 3600
+
+  return {
+    clients: [
+      {
+        client_id: clientId,
+        application_type: 'web',
+        token_endpoint_auth_method: 'none',
+        grant_types: ['authorization_code', 'refresh_token'],
+        response_types: ['code'],
+        redirect_uris: [...redirectUris],
+        id_token_signed_response_alg: 'ES256',
+      },
+    ],
+    scopes: ['openid'],
+    adapter: memoryAdapter(),
+    jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: 'ES256', use: 'sig' }] },
+    cookies: { keys: [crypto.randomUUID()] },
+    routes: { authorization: authorizationPath, token: tokenPath, revocation: revocationPath, jwks: jwksPath },
+    pkce: { required: () => true },
+    clientBasedCORS: (_context, origin) => origins.includes(origin),
+
+    // Every sign-in gets a refresh token, good for one use, and good after the provider's own cookie has gone.
+    issueRefreshToken: async () => true,
+    rotateRefreshToken: true,
+    expiresWithSession: async () => false,
+    ttl: {
+      AccessToken: () => settings.accessTokenLifetime,
+      AuthorizationCode: 60,
+      Grant: hours(24),
+      IdToken: 600,
+      Interaction: 600,
+      RefreshToken: hours(24),
+      Session: hours(24),
+    },
+
+    features: {
+      devInteractions: { enabled: false },
+      revocation: { enabled: true, allowedPolicy: async (_context, client, token) => token.clientId === client.clientId },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: async () => audience,
+        useGrantedResource: async () => true,
+        getResourceServerInfo: async () => ({
+          scope: apiScope,
+          audience,
+          accessTokenFormat: 'jwt',
+          jwt: { sign: { alg: 'ES256' } },
+        }),
+      },
+    },
+
+    interactions: { url: async (_context, interaction) => loginPath + interaction.uid },
+    findAccount: async (_context, sub) => ({ accountId: sub, claims: async () => ({ sub }) }),
+    loadExistingGrant: grantWithoutAsking,
+    renderError: async (context, { error, error_description: description }) => {
+      context.type = 'text/plain'
+      context.body = `${error}: ${description ?? 'no more is known'}\n`
+    },
+  }
+}
+
+/**
+ * The place of a consent page. Always a new grant: with a shared one, revoking the tokens of an earlier sign-in of the same user would
+ * take the tokens of this one along.
+ */
+async function grantWithoutAsking({ oidc }: KoaContextWithOIDC) {
+  const grant = new oidc.provider.Grant({ clientId, accountId: oidc.session?.accountId })
+  grant.addOIDCScope('openid')
+  grant.addResourceScope(audience, apiScope)
+  await grant.save()
+  return grant
+}
+
+function rememberGrants(provider: Provider): () => Promise<number> {
+  const grants = new Set<string>()
+  provider.on('grant.success', ({ oidc }) => {
+    if (oidc.entities.Grant) grants.add(oidc.entities.Grant.jti)
+  })
+  provider.on('grant.revoked', (_context, id) => grants.delete(id))
+
+  return async () => {
+    const ids = [...grants]
+    grants.clear()
+    for (const id of ids) {
+      await provider.RefreshToken.revokeByGrantId(id)
+      const grant = await provider.Grant.find(id)
+      await grant?.destroy()
+    }
+    return ids.length
+  }
+}
