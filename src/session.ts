@@ -205,7 +205,9 @@ export function startSession(settings: Settings, ports: Ports): Session {
   })
 
   // An answer stays of use for a minute after it was due: it is kept, or revoked (protocol, rule 6).
-  const server = serverOf(refresher, ports.fetch, clock, refreshTimeout + 60_000)
+  const server = serverOf(refresher, ports.fetch, refreshTimeout + 60_000, (cause) => {
+    lastCause = cause
+  })
   const engine: Engine = startEngine(ports, server, policy, `latchkey:${name}`, {
     announced,
     changed(state) {
@@ -215,8 +217,9 @@ export function startSession(settings: Settings, ports: Ports): Session {
         bond.over.abort(ended(record, bond.session))
         bond = null
       }
-      const next = snapshotOf(state, snapshot, lastCause)
-      if (next !== snapshot) listeners.deliver('state', (snapshot = next))
+      const last = snapshot
+      snapshot = snapshotOf(state, last, lastCause)
+      if (snapshot !== last) listeners.deliver('state', snapshot)
     },
     happened(fact, state) {
       if (listeners.has('diagnostic')) listeners.deliver('diagnostic', diagnosticOf(fact, state, clock.now().wall, policy.owner))

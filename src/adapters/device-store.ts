@@ -42,7 +42,8 @@ export function deviceStore(): Store {
     }
     // WebCrypto is asynchronous, and a transaction does not wait: what is compared inside it is what was read sealed.
     const before = stamp(known.sealed)
-    const after = next === null ? undefined : await seal(next, (sealingKey ??= await keyOf(open())), key)
+    sealingKey ??= await keyOf(open())
+    const after = next === null ? undefined : await seal(next, sealingKey, key)
     let done = false
     await update<Sealed | undefined>(
       key,

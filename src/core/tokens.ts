@@ -63,13 +63,14 @@ export function readTokens(input: unknown): Issued {
   if (!/^(bearer|dpop)$/i.test(text(field('token_type')) ?? 'Bearer')) malformed('token_type', 'is neither Bearer nor DPoP')
   const refresh = token(field('refresh_token'))
   const lasts = seconds(field('expires_in')) ?? lifetimeOf(access)
+  const { sub } = claimsOf(text(field('id_token')))
   return {
     accessToken: secret(access),
     lasts,
     refreshToken: refresh ? secret(refresh) : null,
     refreshLasts: seconds(field('refresh_expires_in')),
     scope: text(field('scope')),
-    subject: claimsOf(text(field('id_token'))).sub ?? null,
+    subject: typeof sub === 'string' ? sub : null,
   }
 }
 
@@ -94,20 +95,27 @@ function token(field: Field): string | null {
 /** A number, or a string that is one; anything else that servers have been seen to send says nothing (F50). */
 function seconds([name, value]: Field): Ms | null {
   if (typeof value === 'object' ? value : typeof value === 'boolean') malformed(name)
-  const span = typeof value === 'string' ? Number.parseFloat(value) : (value as number) // `undefined` and the rest fail the check below
+  const span = Number.parseFloat(value as string) // what is neither fails the check below
   return span >= 0 && Number.isFinite(span * 1000) ? span * 1000 : null
 }
 
 /** Both moments are the server's own, so that no clock but its own is asked. */
 function lifetimeOf(access: string): Ms | null {
   const { exp, iat } = claimsOf(access)
-  return exp && iat && exp >= iat ? (exp - iat) * 1000 : null
+  return seconds(['exp', exp - iat])
 }
 
-function claimsOf(jwt: string | null): { sub?: string; exp?: number; iat?: number } {
+/** As a server should say them; what is missing or no number fails the checks. */
+interface Claims {
+  readonly sub: unknown
+  readonly exp: number
+  readonly iat: number
+}
+
+function claimsOf(jwt: string | null): Claims {
   try {
-    return jwt ? jwtDecode(jwt) : {}
+    return { ...jwtDecode<Claims>(jwt ?? '') }
   } catch {
-    return {} // opaque, encrypted, or somebody else's idea of a token (F51)
+    return {} as Claims // opaque, encrypted, or somebody else's idea of a token (F51)
   }
 }
