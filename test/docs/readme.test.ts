@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+import { expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const readme = readFileSync(`${root}README.md`, 'utf8')
+
+/** What the README's programs take for granted of the app around them. */
+const app = `
+  import type { LatchkeyError, Session, SessionState } from 'latchkey'
+  declare global {
+    const session: Session
+    const socket: WebSocket
+    const note: string
+    function render(state: SessionState): void
+    function showLogin(reason: string): void
+    function tryLater(at: number | null): void
+    function isLatchkeyError(error: unknown, code: 'session_ended' | 'refresh_unavailable'): error is LatchkeyError
+    function useSyncExternalStore<T>(subscribe: (change: () => void) => () => void, get: () => T, getOnServer: () => T): T
+    function expect(value: unknown): { toEqual(other: unknown): void }
+    interface ImportMeta { readonly hot?: { dispose(run: () => void): void } }
+  }
+`
+
+const programs = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program = '']) => program)
+
+test('every program in the README compiles', () => {
+  const files = new Map<string, string>([[`${root}test/docs/app.ts`, app]])
+  for (const [index, program] of programs.entries()) files.set(`${root}test/docs/program-${index}.ts`, asFunctionIfItReturns(program))
+
+  const { config } = ts.readConfigFile(`${root}tsconfig.json`, ts.sys.readFile)
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
+  const host = ts.createCompilerHost(options)
+  const read = host.getSourceFile
+  host.getSourceFile = (name, target) => {
+    const text = files.get(name)
+    return text === undefined ? read.call(host, name, target) : ts.createSourceFile(name, text, target)
+  }
+  const exists = host.fileExists
+  host.fileExists = (name) => files.has(name) || exists.call(host, name)
+
+  const program = ts.createProgram([...files.keys()], { ...options, noUnusedLocals: false, noUnusedParameters: false }, host)
+  const mistakes = ts.getPreEmitDiagnostics(program).filter(({ file }) => file && files.has(file.fileName))
+  expect(mistakes.map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`)).toEqual([])
+  expect(programs.length).toBeGreaterThan(3)
+})
+
+/** A recipe may be the inside of a function of the reader's; its imports stay outside. */
+function asFunctionIfItReturns(program: string): string {
+  const imports = program.match(/^import .*$/gm)?.join('\n') ?? ''
+  const rest = program.replace(/^import .*$/gm, '')
+  return /^\s*(return|if .*return)/m.test(rest) ? `${imports}\nexport async function recipe() {\n${rest}\n}` : `${program}\nexport {}`
+}
+
+test('the README stays under 300 lines', () => {
+  expect(readme.split('\n').length).toBeLessThan(300)
+})
