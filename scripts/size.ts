@@ -10,8 +10,10 @@ import { build } from 'esbuild'
 interface Budget {
   readonly name: string
   readonly program: string
-  /** Bytes, brotli. */
+  /** Bytes, brotli: what it should cost. */
   readonly limit: number
+  /** What it may cost until that is reached, where a decision record says why: it may fall, and never rise. */
+  readonly ceiling?: number
   /** Counted on top of the base: what adding the import to an app costs. */
   readonly added?: true
 }
@@ -19,7 +21,7 @@ interface Budget {
 const base = `export { createSession } from 'latchkey'`
 
 const budgets: readonly Budget[] = [
-  { name: 'createSession', program: base, limit: 6000 },
+  { name: 'createSession', program: base, limit: 6000, ceiling: 13_000 }, // docs/decisions/005
   { name: 'isLatchkeyError', program: `export { isLatchkeyError } from 'latchkey'`, limit: 200 },
   { name: '+ refreshEndpoint', program: `${base}; export { refreshEndpoint } from 'latchkey/refresh'`, limit: 900, added: true },
   { name: '+ oauthRefresh', program: `${base}; export { oauthRefresh } from 'latchkey/refresh'`, limit: 900, added: true },
@@ -31,18 +33,19 @@ const isBuilt = existsSync(new URL('../dist/index.js', import.meta.url))
 
 const whole = await measure(base)
 const rows = []
-for (const { name, program, limit, added } of budgets) {
+for (const { name, program, limit, ceiling = limit, added } of budgets) {
   const size = await measure(program)
   const brotli = added ? size.brotli - whole.brotli : size.brotli
-  rows.push({ import: name, minified: added ? size.minified - whole.minified : size.minified, brotli, budget: limit, ok: brotli <= limit })
+  rows.push({ import: name, minified: added ? size.minified - whole.minified : size.minified, brotli, budget: limit, ceiling, ok: brotli <= limit })
 }
 
 console.log(`Bytes, measured on ${isBuilt ? 'dist/' : 'src/ (not built yet)'}; + is on top of createSession:`)
 console.table(Object.fromEntries(rows.map(({ import: name, ...numbers }) => [name, numbers])))
 
-const over = rows.filter(({ ok }) => !ok)
-for (const { import: name, brotli, budget } of over) console.error(`${name} is ${brotli - budget} bytes over its budget.`)
-if (over.length > 0) process.exitCode = 1
+for (const { import: name, brotli, budget, ceiling } of rows) {
+  if (brotli > budget) console.error(`${name} is ${brotli - budget} bytes over its budget${brotli > ceiling ? '' : ', within the ceiling that is allowed for now'}.`)
+  if (brotli > ceiling) process.exitCode = 1
+}
 
 async function measure(program: string): Promise<{ minified: number; brotli: number }> {
   const { outputFiles } = await build({

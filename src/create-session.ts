@@ -23,8 +23,8 @@ import { type Session, startSession } from './session.ts'
  * ```
  */
 export function createSession(options: SessionOptions): Session {
+  if (!options.store && isServer()) return inertSession(options)
   const settings = resolveOptions(options, base())
   const { name, store, fetch } = settings
-  if (!store && isServer()) return inertSession(settings)
   return startSession(settings, browserPorts(name, store ?? deviceStore(), fetch))
 }

@@ -33,6 +33,9 @@ export interface Engine {
 /** Longest that a store may take; then the session goes on from memory (F40). */
 const storeWait: Ms = 2_000
 
+/** Longest that a sign-out waits for the server. */
+const revokeWait: Ms = 10_000
+
 /** What the peers are given to answer when a record is gone (rule 11). */
 const peersWait: Ms = 500
 
@@ -50,7 +53,8 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
   let deciding = false
   const waiters = new Set<Waiter>()
   const watchers = new Set<() => void>()
-  let writing: Promise<unknown> = Promise.resolve()
+  let storing: Promise<unknown> = Promise.resolve()
+  let recovering: Promise<void> | null = null
   let cancelWake = () => {}
 
   const now = (): Now => ({ ...clock.now(), chance: random.chance() })
@@ -59,8 +63,11 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
     mailbox.push(fact)
     if (deciding) return
     deciding = true
-    for (let next = mailbox.shift(); next; next = mailbox.shift()) step(next)
-    deciding = false
+    try {
+      for (let next = mailbox.shift(); next; next = mailbox.shift()) step(next)
+    } finally {
+      deciding = false
+    }
     schedule()
     audience.settled()
   }
@@ -122,40 +129,51 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
     }
   }
 
-  async function look(): Promise<SessionRecord | 'foreign' | null> {
-    const asked = attempt(() => store.read(key))
-    const see = (text: string | null) => {
-      const record = parseRecord(text, policy.issuer)
-      if (text !== null && !record) store.replace(key, text, null).catch(ignore) // no record, and never will be one (F43)
-      feed({ type: 'record-read', record, by: 'other-tab' })
-      return record
-    }
-    try {
-      return see(await inTime(asked))
-    } catch (error) {
-      feed({ type: 'read-failed' })
-      asked.then(see, ignore)
-      throw error
-    }
+  function look(): Promise<SessionRecord | 'foreign' | null> {
+    return inTurn(async () => {
+      const at = clock.now()
+      const asked = attempt(() => store.read(key))
+      const see = (text: string | null) => {
+        const record = parseRecord(text, policy.issuer)
+        if (text !== null && !record) store.replace(key, text, null).catch(ignore) // no record, and never will be one (F43)
+        feed({ type: 'record-read', record, by: 'other-tab', at })
+        return record
+      }
+      try {
+        return see(await inTime(asked))
+      } catch (error) {
+        feed({ type: 'read-failed', at })
+        // What comes late is of use as long as nothing has been read or written since.
+        const { lookedAt } = state
+        asked.then((text) => void (state.lookedAt === lookedAt && see(text)), ignore)
+        throw error
+      }
+    })
+  }
+
+  /** One after the other: what the store says is heard in the order in which it was true. */
+  function inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const done = storing.then(task)
+    storing = done.catch(ignore)
+    return done
   }
 
   /** Compare and commit (rule 1): read, see whether the record is what the write names, replace; refused, again. */
   function commit(write: Write, afresh = false): Promise<Committed> {
-    const done = writing.then(async () => {
+    return inTurn(async () => {
       for (;;) {
         const text = await inTime(attempt(() => store.read(key)))
         const found = parseRecord(text, policy.issuer)
         const record = found === 'foreign' && write.type !== 'sign-in' ? null : amend(found === 'foreign' ? null : found, write, now())
         const replace = (expected: string | null, next: string | null) => inTime(attempt(() => store.replace(key, expected, next)))
         if (record && afresh && !(await replace(text, null))) continue
+        const asked = clock.now().mono
         if (record && !(await replace(afresh ? null : text, serializeRecord(record)))) continue
         feed({ type: 'record-read', record: record ?? found, by: record ? 'this-tab' : 'other-tab' })
         if (record && write.type !== 'claim' && write.type !== 'retry') tell(record, false)
-        return { record, found }
+        return { record, found, asked }
       }
     })
-    writing = done.catch(ignore)
-    return done
   }
 
   /** Nobody else may find a spent token with the lock free, or an ended session alive: written again, then in the place of what is there (rule 5). */
@@ -167,9 +185,10 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
         // Once more; at the last into memory.
       }
     }
-    const record = amend(write.of, write, now())
-    feed({ type: 'record-read', record, by: 'this-tab' })
-    return { record, found: null }
+    const found = write.type === 'end' && write.wanted ? write.of : state.held.record
+    const record = amend(found, write, now())
+    if (record) feed({ type: 'record-read', record, by: 'this-tab' })
+    return { record, found, asked: clock.now().mono }
   }
 
   async function arrive(record: ActiveRecord): Promise<void> {
@@ -183,26 +202,32 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
 
   async function end({ record: of, reason, wanted }: Extract<Order, { do: 'end' }>): Promise<void> {
     const { record, found } = await insist({ type: 'end', of, reason, wanted })
-    if (!wanted) return feed({ type: 'refresh-ended' })
+    if (!wanted) {
+      if (!found) await recover().catch(ignore)
+      return feed({ type: 'refresh-ended' })
+    }
     audience.announced({ type: 'ended', record: endOf(of, reason, clock.now().wall), by: 'this-tab' })
     audience.settled()
     // The refresh token that was found in the record: the one in memory may be spent (M7).
-    const grant = found === null ? of.grant : found !== 'foreign' && found.status === 'active' && record ? found.grant : null
-    audience.revoked(of.session, grant !== null && (await server.revoke(grant)))
+    const grant = found === 'foreign' || found?.status !== 'active' ? of.grant : record && found.grant
+    audience.revoked(of.session, grant !== null && (await within(revokeWait, server.revoke(grant))) === true)
   }
 
   const tell = ({ session, generation }: SessionRecord, missing: boolean) => peers.tell({ session, generation, missing })
 
   async function askPeers(known: SessionRecord): Promise<void> {
     tell(known, true)
-    await new Promise<void>((resolve) => clock.wakeAt(clock.now().wall + peersWait, resolve))
+    await within(peersWait, new Promise(() => {}))
   }
 
   const restore = (of: SessionRecord) =>
     // A claim of nobody, so that a request still on its way is waited for.
     commit({ type: 'restore', of, claim: { owner: '', locked: false, lasts: policy.refreshTimeout } })
 
-  async function recover(): Promise<void> {
+  /** Once at a time: it looks, and finding nothing is what it was asked for. */
+  const recover = () => (recovering ??= recoverNow().finally(() => (recovering = null)))
+
+  async function recoverNow(): Promise<void> {
     const known = state.held.record
     if (!known) return
     await askPeers(known)
@@ -212,9 +237,17 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
   }
 
   function within<T>(span: Ms, work: Promise<T>): Promise<T | null> {
+    const until = clock.now().mono + span
     return new Promise((resolve, reject) => {
-      const cancel = clock.wakeAt(clock.now().wall + span, () => resolve(null))
-      work.then(resolve, reject).finally(cancel)
+      let cancel = () => {}
+      // By our own running: a wall clock that is set cuts no request short.
+      const check = () => {
+        const { wall, mono } = clock.now()
+        if (mono < until) cancel = clock.wakeAt(wall + until - mono, check)
+        else resolve(null)
+      }
+      check()
+      work.then(resolve, reject).finally(() => cancel())
     })
   }
 

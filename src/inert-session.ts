@@ -1,12 +1,13 @@
 import { LatchkeyError } from './errors.ts'
 import { matcher } from './fetch/destinations.ts'
-import type { Settings } from './options.ts'
+import { resolveOptions, type SessionOptions } from './options.ts'
 import type { Session } from './session.ts'
 import { loading } from './snapshot.ts'
 
 /** A session on a server, which renders for everybody and signs in nobody: it starts nothing and knows nothing (F73, REQ-135). */
-export function inertSession({ targets, fetch }: Settings): Session {
-  const match = matcher(targets, () => null)
+export function inertSession(options: SessionOptions): Session {
+  const { targets, fetch } = resolveOptions(options, nowhere)
+  const match = matcher(targets, () => nowhere)
   const ready = Promise.resolve(loading)
   const nobodyHere = async (): Promise<never> => {
     throw new LatchkeyError('signed_out', 'A server keeps no session, so nothing was sent. Make this call in the browser.')
@@ -32,3 +33,6 @@ export function inertSession({ targets, fetch }: Settings): Session {
     close() {},
   })
 }
+
+/** Where the page will be, only the browser knows: a path is listed all the same. */
+const nowhere = 'https://page.invalid'

@@ -76,7 +76,8 @@ export function resolveOptions(options: SessionOptions, base: string | null): Se
     refuse('store', 'must have the functions `read` and `replace`')
   if (fetch && typeof fetch !== 'function') refuse('fetch', 'must be a function')
   oneOf('keepFresh', keepFresh, ['while-visible', 'always', 'on-demand'])
-  if (!(refreshTimeout >= 1_000 && refreshTimeout <= 120_000)) refuse('refreshTimeout', 'must be from 1000 to 120000 ms')
+  if (typeof refreshTimeout !== 'number' || !(refreshTimeout >= 1_000 && refreshTimeout <= 120_000))
+    refuse('refreshTimeout', 'must be from 1000 to 120000 ms')
   const targets = targetsOf(attachTo, whenSignedOut, base)
   for (const target of targets) oneOf('whenSignedOut', target.whenSignedOut, ['reject', 'send'])
   const refresher = strategy ?? { refresh: refresh as RefreshFunction, id: targets[0] ? targets[0].origin + targets[0].path : '' } // no strategy: a function

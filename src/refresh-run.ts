@@ -4,7 +4,7 @@ import type { Outcome } from './core/outcome.ts'
 import type { ActiveRecord, Grant, SessionRecord } from './core/record.ts'
 import type { Secret } from './core/secret.ts'
 import type { Fact, Goal, Policy, State, Want } from './core/state.ts'
-import type { Moment, Ms, Now } from './core/time.ts'
+import type { Moment, MonotonicMs, Ms, Now } from './core/time.ts'
 import type { Issued } from './core/tokens.ts'
 import { ownToken } from './core/transition.ts'
 import { canPresent, fitting, pause } from './core/verdict.ts'
@@ -46,16 +46,17 @@ export interface Tools {
   readonly change: () => Promise<void>
 }
 
-/** `record`: what it is now, or `null` if the write was refused; `found`: what it was. */
+/** `record`: what it is now, or `null` if the write was refused; `found`: what it was; `asked`: when the store was told to write it. */
 export interface Committed {
   readonly record: SessionRecord | null
   readonly found: SessionRecord | 'foreign' | null
+  readonly asked: MonotonicMs
 }
 
 /** How long the lock is waited for. Any length is safe: without the lock the claims decide (rule 2). */
 export const lockWait: Ms = 5_000
 
-/** Longest from asking for a claim to sending under it; after that somebody may have watched it to its end (rule 4). */
+/** Longest from asking for a claim to be written to sending under it; after that somebody may have watched it to its end (rule 4). */
 const sendWindow: Ms = 2_000
 
 /** A watch outlasts its claim by the holder's send window and commit (rule 8). */
@@ -64,6 +65,9 @@ const watchMargin: Ms = 4_000
 /** One refresh, from the lock to the commit: rules 2 to 8 of the protocol, in their order. Rejects if the store fails before anything is sent. */
 export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
   const { policy, server, state, now, look, commit, within } = tools
+  const { held } = state()
+  await look()
+  const met = active(state()) // its claim has been open since before the lock was asked for
   const since = now().mono
   let unlock = await tools.lock()
   let givenUp = '' // the claim that is known to be nobody's any more
@@ -74,7 +78,7 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
       const found = await look()
       const record = active(state())
       if (state().closed) return
-      if (!record) return policy.cookie && found !== 'foreign' ? await askForAnybody(tools) : undefined
+      if (!record) return state().held === held && found !== 'foreign' ? await askForAnybody(tools) : undefined
       if (fitting(state(), goal, now()) || pause(state(), now(), true) > 0 || !canPresent(record, policy, now())) return
       if (found === 'foreign') throw new Error('A later version, or a session of another server, holds the record.')
       if (!found) {
@@ -84,21 +88,21 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
       if (record.claim && !(record.claim.locked && unlock) && nameOf(record) !== givenUp) {
         unlock?.()
         unlock = null
-        if (await watchToItsEnd(record, since, tools)) givenUp = nameOf(record)
+        if (await watchToItsEnd(record, met && nameOf(met) === nameOf(record) ? since : now().mono, tools)) givenUp = nameOf(record)
         continue
       }
       again ||= record.claim !== null
-      const asked = now().mono
       const claim = { owner: policy.owner, locked: unlock !== null, lasts: policy.refreshTimeout }
-      const { record: claimed } = await commit({ type: 'claim', of: record, claim })
+      const { record: claimed, asked } = await commit({ type: 'claim', of: record, claim })
       if (claimed?.status !== 'active') continue
       givenUp = nameOf(claimed)
       if (lateGrant) {
         await lateGrant // an answer has come to what was presented before (M11)
+        lateGrant = null
         continue
       }
       // No await from here to the sending: by now the claim may have been watched to its end, or the session be over (M3, M8).
-      if (now().mono - asked > sendWindow || active(state())?.session !== claimed.session) continue
+      if (now().mono - asked > sendWindow || active(state()) !== claimed) continue
       const presented = { of: claimed, want: goal, sent: now() }
       const answer = server.ask(claimed.grant.refreshToken, goal)
       tools.note({ type: 'sent', again })
@@ -140,7 +144,7 @@ async function keep({ of, want, sent }: Presented, issued: Issued, { insist, ask
     if (record) return
     if (!found && !anew) {
       await askPeers(of)
-      if (!state().stale) continue
+      if (!state().stale && active(state())?.session === of.session) continue
     }
     if (!found || found === 'foreign' || found.status === 'ended' || found.session !== of.session) void server.revoke(next.grant)
     return
@@ -151,7 +155,7 @@ async function keep({ of, want, sent }: Presented, issued: Issued, { insist, ask
 async function watchToItsEnd(watched: ActiveRecord, since: number, { now, state, look, within, change }: Tools): Promise<boolean> {
   const total = (watched.claim?.lasts ?? 0) + watchMargin
   const tick = total / 4
-  for (let left = total - Math.min(now().mono - since, lockWait); left > 0; ) {
+  for (let left = total - Math.min(now().mono - since, tick); left > 0; ) {
     const from = now().mono
     await within(Math.min(tick, left), change())
     left -= Math.min(now().mono - from, tick)
@@ -166,7 +170,7 @@ async function watchToItsEnd(watched: ActiveRecord, since: number, { now, state,
 async function askForAnybody({ policy, server, state, feed, now, newId, insist, within }: Tools): Promise<void> {
   const sent = now()
   const outcome = await within(policy.refreshTimeout, server.ask(null, ownToken))
-  if (outcome?.type !== 'granted') return feed({ type: 'nobody-known' })
+  if (outcome?.type !== 'granted') return state().held.kind === 'signed-in' ? undefined : feed({ type: 'nobody-known' })
   const generation = (state().held.record?.generation ?? 0) + 1
   await insist({ type: 'sign-in', of: arrival(newId(), generation, null, policy.issuer, outcome.issued, sent), unasked: true })
 }

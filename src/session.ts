@@ -350,7 +350,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
     const { held } = engine.state()
     const token = held.record?.status === 'active' ? held.record.grant.access[''] : undefined
     if (insteadOf !== undefined && token && reveal(token.token) !== insteadOf) return
-    const goal = need(own, token?.generation ?? 0)
+    const goal: Need = { ...need(own, token?.generation ?? 0), asks: policy.cookie }
     engine.feed({ type: 'token-needed', goal, waiting: true })
     gripOf(await abortable(engine.obtain(goal), signal))
   }

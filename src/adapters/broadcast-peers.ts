@@ -17,18 +17,29 @@ export function broadcastPeers(name: string): Peers {
       }
     },
     listen(hear) {
-      try {
-        channel = open()
-        channel.onmessage = ({ data }) => {
-          const news = readNews(data)
-          if (news) hear(news)
+      const begin = () => {
+        try {
+          channel ??= open()
+          channel.onmessage = ({ data }) => {
+            const news = readNews(data)
+            if (news) hear(news)
+          }
+        } catch {
+          // As above.
         }
-      } catch {
-        // As above.
       }
-      return () => {
+      const stop = () => {
         channel?.close()
         channel = undefined
+      }
+      begin()
+      // A page that sleeps is deaf, and looks when it wakes. Chromium drops a page from the bfcache for a message that comes (F69), and
+      // delivers it to a frozen one, whose read of the database then stays open and locks out the writers of all tabs.
+      const naps = Object.entries({ freeze: stop, pagehide: stop, resume: begin, pageshow: begin })
+      for (const [type, listener] of naps) globalThis.addEventListener?.(type, listener, true)
+      return () => {
+        for (const [type, listener] of naps) globalThis.removeEventListener?.(type, listener, true)
+        stop()
       }
     },
   }

@@ -1,29 +1,27 @@
 import type { PageSignal } from '../core/state.ts'
 import type { Page } from '../ports.ts'
 
+const signals: Readonly<Record<string, PageSignal>> = {
+  freeze: 'frozen',
+  pagehide: 'frozen',
+  resume: 'resumed',
+  pageshow: 'resumed',
+  online: 'online',
+}
+
 /** What the browser says of the page. A worker has no document: nobody looks at it. Nothing here keeps a page out of the bfcache (F69). */
 export const browserPage: Page = {
   visible: () => typeof document !== 'undefined' && document.visibilityState === 'visible',
   listen(notice) {
-    if (typeof document === 'undefined') return () => {}
-    const sources: [EventTarget, string, (event: Event) => PageSignal | null][] = [
-      [document, 'visibilitychange', () => (document.visibilityState === 'visible' ? 'visible' : 'hidden')],
-      [document, 'freeze', () => 'frozen'],
-      [document, 'resume', () => 'resumed'],
-      [window, 'pagehide', () => 'frozen'],
-      [window, 'pageshow', (event) => ((event as PageTransitionEvent).persisted ? 'resumed' : null)],
-      [window, 'online', () => 'online'],
-    ]
-    const undo = sources.map(([target, type, signalOf]) => {
-      const listener = (event: Event) => {
-        const signal = signalOf(event)
-        if (signal) notice(signal)
-      }
-      target.addEventListener(type, listener, true) // before the app's own listeners of the window may ask for a token
-      return () => target.removeEventListener(type, listener, true)
-    })
+    const listener = (event: Event) => {
+      const isFirst = event.type === 'pageshow' && !(event as PageTransitionEvent).persisted // a page that has just been loaded has not slept
+      if (!isFirst) notice(signals[event.type] ?? (document.visibilityState === 'visible' ? 'visible' : 'hidden'))
+    }
+    const types = typeof document === 'undefined' ? [] : ['visibilitychange', ...Object.keys(signals)]
+    // At the window and on the way down: before the app's own listeners, which may ask for a token.
+    for (const type of types) addEventListener(type, listener, true)
     return () => {
-      for (const stop of undo) stop()
+      for (const type of types) removeEventListener(type, listener, true)
     }
   },
 }

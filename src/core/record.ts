@@ -108,7 +108,8 @@ export function parseRecord(text: string | null, issuer: string): SessionRecord 
     if (!isLike(found, { version: 0 })) return null
     const record = found as SessionRecord // checked before it is given away
     if (record.version > recordVersion || (record.issuer ?? issuer) !== issuer) return 'foreign'
-    return isLike(record, common) && isLike(record, record.status === 'ended' ? tombstone : active) ? record : null
+    const whole = record.status === 'active' ? isLike(record, active) : record.status === 'ended' && isLike(record, ended)
+    return whole && isLike(record, common) ? record : null
   } catch {
     return null
   }
@@ -116,20 +117,24 @@ export function parseRecord(text: string | null, issuer: string): SessionRecord 
 
 const life = [null, { from: 0, lasts: 0 }]
 const common = { session: '', generation: 0, fence: 0, subject: [null, ''], bounds: { signedInAt: 0 }, issuer: '' }
-const tombstone = { reason: '', endedAt: 0 }
+const ended = { reason: '', endedAt: 0 }
+const token = { token: { toJSON: isLike }, life, scope: [null, ''], generation: 0 }
 const active = {
   claim: [null, { owner: '', locked: true, lasts: 0 }],
   retry: [null, { attempt: 0, since: 0, at: 0, wait: 0, binding: true }],
   grant: {
     refreshToken: [null, { toJSON: isLike }],
     refreshLife: life,
-    access: { '': { token: { toJSON: isLike }, life, scope: [null, ''], generation: 0 } },
+    access: { '': token, '*': token },
   },
 }
 
-/** Is `value` built like `example`? A list holds alternatives. Members that the example does not have are no concern of ours. */
+/** Is `value` built like `example`? A list holds alternatives, `*` stands for every member, and members that the example does not have are no concern of ours. */
 function isLike(value: unknown, example: unknown): boolean {
   if (Array.isArray(example)) return example.some((other) => isLike(value, other))
   if (typeof value !== typeof example || value === null || example === null) return value === example
-  return Object.entries(example as object).every(([key, part]) => isLike((value as Record<string, unknown>)[key], part)) // an object here, as its example is
+  const members = value as Record<string, unknown> // an object, as its example is
+  return Object.entries(example as object).every(([key, part]) =>
+    (key === '*' ? Object.values(members) : [members[key]]).every((member) => isLike(member, part)),
+  )
 }

@@ -10,7 +10,7 @@ export interface State {
   readonly visible: boolean
   /** Released: what was begun is brought to its end, and nothing is begun. */
   readonly closed: boolean
-  /** When the record was last seen; `null` while this tab may have slept and must look before it acts (protocol, rule 10). */
+  /** As of when the record is known; `null` while this tab may have slept and must look before it acts (protocol, rule 10). */
   readonly lookedAt: Moment | null
   readonly looking: boolean
   /** A peer has spoken of something later: what is held is never written back. */
@@ -63,9 +63,9 @@ export type By = 'this-tab' | 'other-tab'
 
 /** What has happened. */
 export type Fact =
-  /** `by`: who wrote it. */
-  | { readonly type: 'record-read'; readonly record: SessionRecord | 'foreign' | null; readonly by: By }
-  | { readonly type: 'read-failed' }
+  /** `by`: who wrote it; `at`: when the store was asked, if that is not now. */
+  | { readonly type: 'record-read'; readonly record: SessionRecord | 'foreign' | null; readonly by: By; readonly at?: Moment }
+  | { readonly type: 'read-failed'; readonly at?: Moment }
   | { readonly type: 'refresh-ended' }
   /** The server knows of nobody, or nobody knows better than what is known to be out of date. */
   | { readonly type: 'nobody-known' }

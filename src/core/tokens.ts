@@ -102,20 +102,13 @@ function seconds([name, value]: Field): Ms | null {
 /** Both moments are the server's own, so that no clock but its own is asked. */
 function lifetimeOf(access: string): Ms | null {
   const { exp, iat } = claimsOf(access)
-  return seconds(['exp', exp - iat])
+  return typeof exp === 'number' && typeof iat === 'number' ? seconds(['exp', exp - iat]) : null
 }
 
-/** As a server should say them; what is missing or no number fails the checks. */
-interface Claims {
-  readonly sub: unknown
-  readonly exp: number
-  readonly iat: number
-}
-
-function claimsOf(jwt: string | null): Claims {
+function claimsOf(jwt: string | null): Readonly<Record<string, unknown>> {
   try {
-    return { ...jwtDecode<Claims>(jwt ?? '') }
+    return { ...jwtDecode(jwt ?? '') }
   } catch {
-    return {} as Claims // opaque, encrypted, or somebody else's idea of a token (F51)
+    return {} // opaque, encrypted, or somebody else's idea of a token (F51)
   }
 }

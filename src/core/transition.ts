@@ -18,10 +18,10 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     const { held } = state
     switch (fact.type) {
       case 'record-read':
-        change({ looking: false, lookedAt: now })
+        change({ looking: false, lookedAt: fact.at ?? now })
         return see(fact.record, fact.by)
       case 'read-failed':
-        change({ looking: false, lookedAt: now })
+        change({ looking: false, lookedAt: fact.at ?? now })
         if (held.kind === 'loading') letGo(null)
         return
       case 'refresh-ended':
@@ -147,12 +147,13 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
       orders.push({ do: 'restore', record }) // before they write back what is out of date
     else if (!same || record.generation < generation) {
       if (record) change({ stale: true })
+      change({ looking: false }) // what is being read may have been asked for too early
       look()
     }
   }
 
   function signalled(signal: Extract<Fact, { type: 'signalled' }>['signal']): void {
-    if (signal === 'frozen') return change({ lookedAt: null })
+    if (signal === 'frozen') return change({ lookedAt: null, looking: false })
     if (signal === 'hidden') return change({ visible: false })
     if (signal === 'visible') change({ visible: true })
     // Networks come and go: one extra attempt in five seconds is enough (F34).
@@ -187,11 +188,12 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
   /** Renews ahead of need; and ends what has run out with nothing to renew it. */
   function renew(): void {
     const { held } = state
-    if (held.kind !== 'signed-in' || state.closed || mustLook(state, now)) return
+    if (held.kind !== 'signed-in' || state.closed || state.refreshing) return
     if (canPresent(held.record, policy, now)) {
       if (isAhead(state, policy) && renewIn(state, ownToken, now) <= 0)
         begin({ ...ownToken, from: held.record.grant.access['']?.generation ?? 0 }, false)
-    } else if (left(held.deadlines['']?.expires ?? now, now) <= 0 && !state.refreshing) {
+    } else if (left(held.deadlines['']?.expires ?? now, now) <= 0) {
+      if (mustLook(state, now)) return look()
       change({ refreshing: true })
       orders.push({ do: 'end', record: held.record, reason: 'refresh-expired', wanted: false })
     }
@@ -203,8 +205,11 @@ export function nextWake(state: State, now: Now, policy: Policy): Ms {
   const { held, visible, lookedAt, looking, refreshing, closed } = state
   if (closed) return Infinity
   const nextLook = visible && lookedAt && !looking ? lookedAt.mono + policy.lookEvery - now.mono : Infinity
-  if (held.kind !== 'signed-in' || refreshing) return nextLook
-  const renewal = isAhead(state, policy) ? Math.max(renewIn(state, ownToken, now), pause(state, now, false)) : Infinity
+  if (held.kind !== 'signed-in' || held.arriving || refreshing || looking) return nextLook
+  const renewal =
+    isAhead(state, policy) && canPresent(held.record, policy, now)
+      ? Math.max(renewIn(state, ownToken, now), pause(state, now, false))
+      : Infinity
   const expiry = left(held.deadlines['']?.expires ?? now, now)
   return Math.max(0, Math.min(nextLook, renewal, expiry > 0 ? expiry : Infinity))
 }

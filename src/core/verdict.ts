@@ -10,6 +10,8 @@ export interface Need extends Goal {
   readonly session: string | null
   /** How long the token shall be good for, if the caller said. */
   readonly minValidity?: Ms | undefined
+  /** Asks the server who is signed in where this browser knows of nobody: a cookie may say so. */
+  readonly asks?: boolean
 }
 
 /** What a caller gets: a token, or a reason why not. */
@@ -28,7 +30,7 @@ export function verdict(state: State, need: Need, now: Now, policy: Policy): Ver
   if (held.kind === 'signed-out') {
     return need.session
       ? { type: 'ended', end: held.record?.session === need.session ? held.record : null }
-      : refreshing
+      : refreshing && need.asks
         ? null
         : { type: 'signed-out' }
   }

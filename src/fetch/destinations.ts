@@ -37,7 +37,8 @@ export type Match = (url: string | URL) => Target | null
 export function targetsOf(attachTo: readonly (string | Destination)[], fallback: WhenSignedOut, base: string | null): readonly Target[] {
   return attachTo.map((given) => {
     const entry = typeof given === 'string' ? { url: given } : given
-    const url = parse(entry.url, base)
+    // An origin without its scheme would pass for a page beside this one.
+    const url = /^(\w+:\/)?\//.test(entry?.url) ? parse(entry.url, base) : null
     if (!url)
       throw new TypeError(
         `\`attachTo\` must hold URL prefixes, such as 'https://api.example.com'; one entry is not a URL${base ? '' : ', or is relative where there is no page'}.`,

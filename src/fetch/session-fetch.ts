@@ -92,10 +92,12 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
 
   function transmit(input: Input, init: Init, signal: AbortSignal | null, grip: Grip): Promise<Response> {
     const both = signal ? AbortSignal.any([signal, grip.signal]) : grip.signal
+    // With an init, be it for a header, a Request forgets what it was told of the referrer.
+    const told = isRequest(input) ? { referrer: input.referrer, referrerPolicy: input.referrerPolicy, ...init } : init
     const answer = send
-      ? send(new Request(input, { ...init, signal: both }), { accessToken: grip.token, binding: null, fetch: underneath })
+      ? send(new Request(input, { ...told, signal: both }), { accessToken: grip.token, binding: null, fetch: underneath })
       : underneath(input, {
-          ...init,
+          ...told,
           headers: withToken(init?.headers ?? (isRequest(input) ? input.headers : undefined), grip.token),
           signal: both,
         })

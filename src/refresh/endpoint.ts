@@ -1,3 +1,4 @@
+import { base } from '../adapters/browser.ts'
 import { cookieNamed } from '../adapters/cookie.ts'
 import type { TokenResponse, Tokens } from '../core/tokens.ts'
 import type { Refresher } from '../ports.ts'
@@ -54,11 +55,20 @@ export function refreshEndpoint(url: string, options: RefreshEndpointOptions = {
     presents: byCookie ? 'cookie' : 'refresh-token',
     async refresh({ refreshToken, signal, fetch }) {
       const response = await fetch(url, { ...request(refreshToken), signal })
-      return parse(await tokensIn(response, rejects))
+      const json = await tokensIn(response, rejects)
+      try {
+        return parse(json)
+      } catch (cause) {
+        throw new Error('`parse` failed on what the server answered.', { cause }) // its TypeError would pass for one of the network's
+      }
     },
     ...(logout && {
       async revoke({ refreshToken, signal, fetch }) {
-        const response = await fetch(besides(url, logout), { ...request(refreshToken), signal, keepalive: true })
+        const response = await fetch(new URL(logout, new URL(url, base() ?? undefined)), {
+          ...request(refreshToken),
+          signal,
+          keepalive: true,
+        })
         if (!response.ok) throw response
       },
     }),
@@ -67,9 +77,6 @@ export function refreshEndpoint(url: string, options: RefreshEndpointOptions = {
 
 /** Neither cached nor followed elsewhere, and it says nothing of the page it comes from (REQ-21, REQ-24, REQ-28). */
 export const tokenRequest = { method: 'POST', cache: 'no-store', redirect: 'error', referrerPolicy: 'no-referrer' } as const
-
-/** `url` may be relative to the page, which is fetch's to resolve: then so is what is relative to it. */
-const besides = (url: string, logout: string): string => (/^https?:/.test(url) ? new URL(logout, url).href : logout)
 
 function findTokens(json: unknown): TokenResponse | Tokens {
   const { data, tokens } = (json ?? {}) as { data?: unknown; tokens?: unknown } // any JSON may be asked for members but null

@@ -4,7 +4,7 @@ import { readTokens } from '../core/tokens.ts'
 import { isLatchkeyError, LatchkeyError } from '../errors.ts'
 
 /** An answer, as far as it is judged by. */
-export interface Answer {
+interface Answer {
   readonly status: number
   readonly html: boolean
   /** `undefined` if the body is not JSON. */
@@ -22,7 +22,7 @@ export const isInvalidGrant: Refusal = ({ status, json }) =>
 export const isRefusal: Refusal = (answer) => isInvalidGrant(answer) || (answer.status === 401 && !answer.html)
 
 /** Tells apart what ends a session, what is for now, and what may have tokens in it. Pure; the table of its test is the rule. */
-export const classify = (answer: Answer, isRejected: Refusal): 'granted' | 'rejected' | 'unavailable' =>
+const classify = (answer: Answer, isRejected: Refusal): 'granted' | 'rejected' | 'unavailable' =>
   isRejected(answer) ? 'rejected' : answer.status >= 200 && answer.status < 300 && answer.json !== undefined ? 'granted' : 'unavailable'
 
 /** What the server has answered, as a refresh function says it: tokens; an error, for a refusal for good; the response itself thrown, for now. */
@@ -37,7 +37,7 @@ export async function tokensIn(response: Response, isRejected: Refusal): Promise
   )
 }
 
-/** Reads no more than a token response can be: a page of megabytes is not one (REQ-41). */
+/** Makes no more of it than a token response can be: a page of megabytes is not one (REQ-41). */
 const longestBody = 65_536
 
 async function answerOf(response: Response): Promise<Answer> {

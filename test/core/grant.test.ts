@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest'
+import { arrival, renewal } from '../../src/core/grant.ts'
+import { reveal, secret } from '../../src/core/secret.ts'
+import { readTokens } from '../../src/core/tokens.ts'
+import { ownToken } from '../../src/core/transition.ts'
+import { access, active, at, epoch, grant, retry } from './samples.ts'
+
+const now = at(1_000, 0)
+
+describe('a session that begins', () => {
+  test('counts its tokens’ lives from when they were asked for', () => {
+    const issued = readTokens({ access_token: 'a', expires_in: 300, refresh_token: 'r', refresh_expires_in: 900, scope: 'x' })
+    expect(arrival('t', 1, 'ann', 'https://login.test', issued, at(0))).toMatchObject({
+      session: 't',
+      generation: 1,
+      subject: 'ann',
+      issuer: 'https://login.test',
+      bounds: { signedInAt: epoch },
+      grant: {
+        refreshLife: { from: epoch, lasts: 900_000 },
+        access: { '': { life: { from: epoch, lasts: 300_000 }, scope: 'x', generation: 1 } },
+      },
+    })
+  })
+
+  test.each([
+    { name: 'the ID token’s, if the app says nothing', given: null, is: 'bob' },
+    { name: 'what the app says', given: 'ann', is: 'ann' },
+  ])('is of a subject: $name', ({ given, is }) => {
+    const idToken = `e30.${Buffer.from('{"sub":"bob"}').toString('base64url')}.`
+    expect(arrival('t', 1, given, 'i', readTokens({ access_token: 'a', id_token: idToken }), now).subject).toBe(is)
+  })
+})
+
+describe('what a refresh has brought', () => {
+  const brought = (input: object, of = active(), want = ownToken) => renewal(of, want, readTokens(input), at(500), now)
+
+  test('is of the next generation, and ends the row of failures', () => {
+    const { retry: after, grant: next } = brought({ access_token: 'b', expires_in: 60 }, active({ retry }))
+    expect(after).toBeNull()
+    expect(next.access['']).toMatchObject({ generation: 6, life: { from: epoch + 500, lasts: 60_000 } })
+    expect(reveal(next.access['']?.token ?? secret(''))).toBe('b')
+  })
+
+  test('F60: is a token for what was asked for, and for nothing else', () => {
+    expect(Object.keys(brought({ access_token: 'b' }, active(), { ...ownToken, resource: 'urn:files' }).grant.access)).toEqual([
+      'urn:files ',
+    ])
+  })
+
+  test.each([
+    { name: 'the token that was to be replaced', input: { access_token: 'access-5', expires_in: 300 }, of: active(), isNone: true },
+    { name: 'that token, with more of a life', input: { access_token: 'access-5', expires_in: 3_600 }, of: active(), isNone: true },
+    { name: 'a token that has expired', input: { access_token: 'b', expires_in: 0 }, of: active(), isNone: true },
+    { name: 'that token, which has lived on meanwhile', input: { access_token: 'access-5', expires_in: 200 }, of: active(), isNone: false },
+    { name: 'another token', input: { access_token: 'b', expires_in: 300 }, of: active(), isNone: false },
+    { name: 'another token, of unknown life', input: { access_token: 'b' }, of: active(), isNone: false },
+    {
+      name: 'the first for a resource',
+      input: { access_token: 'access-5' },
+      of: active({ grant: { ...grant, access: {} } }),
+      isNone: false,
+    },
+    {
+      name: 'the same, where nobody knows its life',
+      input: { access_token: 'access-5' },
+      of: active({ grant: { ...grant, access: { '': { ...access, life: null } } } }),
+      isNone: true,
+    },
+  ])('F25: $name is no renewal, and asked for again only after a pause: $isNone', ({ input, of, isNone }) => {
+    const { retry: after } = brought(input, of)
+    expect(after && after.wait >= 10_000 && after.binding).toBe(isNone || null)
+  })
+})

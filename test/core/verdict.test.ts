@@ -1,0 +1,152 @@
+import { describe, expect, test } from 'vitest'
+import { secret } from '../../src/core/secret.ts'
+import { initialState, type State } from '../../src/core/state.ts'
+import type { Moment, Now } from '../../src/core/time.ts'
+import { ownToken } from '../../src/core/transition.ts'
+import { freshUntil, mustLook, type Need, type Verdict, verdict } from '../../src/core/verdict.ts'
+import { access, active, at, ended, epoch, grant, policy, retry, signedIn, signedOut } from './samples.ts'
+
+const files = { ...access, token: secret('access-files'), generation: 4 }
+const severalTokens = active({ grant: { ...grant, access: { '': access, 'https://files.test ': files } } })
+const unknownLife = active({ grant: { ...grant, access: { '': { ...access, life: null } } } })
+const nothingToPresent = active({ grant: { ...grant, refreshToken: null } })
+const resting = active({ retry: { ...retry, at: epoch + 298_000 } })
+
+const token = (given = access, due = false): Verdict => ({ type: 'token', token: given, session: 's', due })
+
+interface Row {
+  readonly name: string
+  readonly state: State
+  readonly need?: Partial<Need>
+  readonly now?: Now
+  readonly gives: Verdict | null
+}
+
+const rows: readonly Row[] = [
+  { name: 'a fresh token', state: signedIn(), gives: token() },
+  { name: 'a token that is due, and is told so', state: signedIn({ lookedAt: at(239_000) }), now: at(240_000), gives: token(access, true) },
+  { name: 'F26: not one that may run out on its way', state: signedIn({ lookedAt: at(295_000) }), now: at(295_000), gives: null },
+  {
+    name: 'F50: a token of unknown life, for as long as nobody refuses it',
+    state: signedIn({ lookedAt: at(1e12) }, unknownLife),
+    now: at(1e12),
+    gives: token(unknownLife.grant.access['']),
+  },
+  { name: 'not the one that was refused', state: signedIn(), need: { from: 5 }, gives: null },
+  { name: 'a later one than the one that was refused', state: signedIn(), need: { from: 4 }, gives: token() },
+  { name: 'a token for its resource', state: signedIn({}, severalTokens), need: { resource: 'https://files.test' }, gives: token(files) },
+  {
+    name: 'F60: no token meant for another resource',
+    state: signedIn({}, severalTokens),
+    need: { resource: 'https://mail.test' },
+    gives: null,
+  },
+  {
+    name: 'no token that is shorter-lived than asked for',
+    state: signedIn({ lookedAt: at(200_000) }),
+    need: { minValidity: 110_000 },
+    now: at(200_000),
+    gives: null,
+  },
+  { name: 'but more than half a life cannot be asked for', state: signedIn(), need: { minValidity: 3_600_000 }, gives: token() },
+  {
+    name: 'a token that has just been refreshed away is waited for',
+    state: signedIn({ refreshing: true }),
+    need: { from: 5 },
+    gives: null,
+  },
+  {
+    name: 'F28: a pause that no server asked for is waited for no longer than five seconds',
+    state: signedIn({ lookedAt: at(6_000) }, active({ retry: { ...retry, binding: false } })),
+    need: { from: 5 },
+    now: at(6_000),
+    gives: null,
+  },
+  {
+    name: 'a pause is not waited for',
+    state: signedIn({}, active({ retry })),
+    need: { from: 5 },
+    gives: { type: 'unavailable', retryAt: epoch + 60_000 },
+  },
+  {
+    name: 'a refresh in the middle of a pause is',
+    state: signedIn({ refreshing: true }, active({ retry })),
+    need: { from: 5 },
+    gives: null,
+  },
+  {
+    name: 'F26: with no better one to be had, a token with a second left goes out',
+    state: signedIn({ lookedAt: at(298_500) }, resting),
+    now: at(298_500),
+    gives: token(),
+  },
+  {
+    name: 'F30: and none with less',
+    state: signedIn({ lookedAt: at(299_500) }, resting),
+    now: at(299_500),
+    gives: { type: 'unavailable', retryAt: epoch + 358_000 },
+  },
+  {
+    name: 'F57: with nothing to renew it, a token with a second left goes out',
+    state: signedIn({ lookedAt: at(298_500) }, nothingToPresent),
+    now: at(298_500),
+    gives: token(),
+  },
+  {
+    name: 'F57: and with less, the end is waited for',
+    state: signedIn({ lookedAt: at(299_500) }, nothingToPresent),
+    now: at(299_500),
+    gives: null,
+  },
+  { name: 'nothing before the store has been read', state: initialState(true), gives: null },
+  { name: 'F68: nothing before a look, after what may have been sleep', state: signedIn(), now: at(60_001), gives: null },
+  { name: 'F09: nothing before a look, after a freeze', state: signedIn({ lookedAt: null }), gives: null },
+  { name: 'that nobody is signed in', state: signedOut(), gives: { type: 'signed-out' } },
+  { name: 'nothing while the server is asked who is signed in', state: signedOut({ refreshing: true }), need: { asks: true }, gives: null },
+  { name: 'F67: that nobody is signed in, while the refresh of the session that has ended goes on', state: signedOut({ refreshing: true }), gives: { type: 'signed-out' } },
+  {
+    name: 'the end of the session that the call began under',
+    state: signedOut({}, ended()),
+    need: { session: 's' },
+    gives: { type: 'ended', end: ended() },
+  },
+  {
+    name: 'an end without its reason, where another one is remembered',
+    state: signedOut({}, ended({ session: 't' })),
+    need: { session: 's' },
+    gives: { type: 'ended', end: null },
+  },
+  {
+    name: 'F10: no token of the session that came after',
+    state: signedIn(),
+    need: { session: 'before' },
+    gives: { type: 'ended', end: null },
+  },
+  { name: 'that it was closed', state: signedIn({ closed: true }), gives: { type: 'closed' } },
+]
+
+describe('a caller gets', () => {
+  test.each(rows)('$name', ({ state, need, now = at(0), gives }) => {
+    expect(verdict(state, { ...ownToken, session: null, ...need }, now, policy)).toEqual(gives)
+  })
+})
+
+const moment = (span: number): Moment => ({ wall: epoch + span, mono: span })
+
+test.each([
+  { name: 'is an interval from the last look', state: signedIn(), until: moment(60_000) },
+  { name: 'is when the token is due', state: signedIn({ lookedAt: at(220_000) }), until: moment(235_000) },
+  { name: 'has passed where nobody is signed in', state: signedOut(), until: { wall: 0, mono: 0 } },
+])('the time for which a token may leave with no second thought $name', ({ state, until }) => {
+  expect(freshUntil(state, ownToken)).toEqual(until)
+})
+
+test.each([
+  { name: 'has not looked at all', lookedAt: null, must: true },
+  { name: 'has looked a minute ago', lookedAt: at(-60_000), must: false },
+  { name: 'has looked longer ago', lookedAt: at(-60_001), must: true },
+  { name: 'has slept by the wall clock alone', lookedAt: { wall: epoch - 60_001, mono: 0 }, must: true },
+  { name: 'has slept by the monotonic clock alone', lookedAt: { wall: epoch, mono: -60_001 }, must: true },
+])('who $name must look: $must', ({ lookedAt, must }) => {
+  expect(mustLook(signedIn({ lookedAt }), at(0))).toBe(must)
+})

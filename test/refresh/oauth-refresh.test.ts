@@ -1,0 +1,140 @@
+import { oauthRefresh } from 'latchkey/refresh'
+import { describe, expect, test } from 'vitest'
+import { recorder } from '../fetch/by-hand.ts'
+import { json, listen } from '../fetch/listen.ts'
+import { asking, leaving, outcome } from './asking.ts'
+
+const endpoints = {
+  tokenEndpoint: 'https://login.example.com/token',
+  revocationEndpoint: 'https://login.example.com/revoke',
+  clientId: 'spa',
+}
+const tokens = () => Response.json({ access_token: 'access-2', token_type: 'Bearer' })
+const form = 'application/x-www-form-urlencoded;charset=UTF-8'
+
+/** Headers that a browser lets through without asking the server first. */
+const safelisted = ['accept', 'accept-language', 'content-language', 'content-type', 'range']
+
+describe('REQ-40: a refresh at an OAuth token endpoint', () => {
+  test.each([
+    { name: 'the session’s own token', want: {}, body: 'grant_type=refresh_token&refresh_token=refresh-1&client_id=spa' },
+    {
+      name: 'for a resource',
+      want: { resource: 'urn:files' },
+      body: 'grant_type=refresh_token&refresh_token=refresh-1&resource=urn%3Afiles&client_id=spa',
+    },
+    { name: 'for a scope', want: { scope: 'a b' }, body: 'grant_type=refresh_token&refresh_token=refresh-1&scope=a+b&client_id=spa' },
+    {
+      name: 'with a token that has to be escaped',
+      want: { refreshToken: 'a&b=c+/%' },
+      body: 'grant_type=refresh_token&refresh_token=a%26b%3Dc%2B%2F%25&client_id=spa',
+    },
+  ])('says exactly what it must: $name', async ({ want, body }) => {
+    const { origin, seen } = await listen(() => json({ access_token: 'access-2' }))
+    const strategy = oauthRefresh({ ...endpoints, tokenEndpoint: `${origin}/token` })
+    expect(await outcome(strategy, asking(want))).toHaveProperty('type', 'granted')
+    expect(seen.map((request) => [request.method, request.url, request.body.toString(), request.headers['content-type']])).toEqual([
+      ['POST', '/token', body, form],
+    ])
+  })
+
+  test('needs no preflight, takes no cookie along, is cached and followed nowhere, and says nothing of the page', async () => {
+    const { fetch, calls } = recorder(tokens)
+    await oauthRefresh(endpoints).refresh(asking({ fetch }))
+    const request = calls[0]?.request as Request
+    expect([...request.headers.keys()].filter((name) => !safelisted.includes(name))).toEqual([])
+    expect(request).toMatchObject({
+      method: 'POST',
+      credentials: 'omit',
+      redirect: 'error',
+      cache: 'no-store',
+      referrerPolicy: 'no-referrer',
+      keepalive: false,
+    })
+  })
+
+  test('REQ-21: takes the token nowhere else', async () => {
+    const elsewhere = await listen(() => json({ access_token: 'stolen' }))
+    const { origin } = await listen(() => ({ status: 307, headers: { Location: `${elsewhere.origin}/token` } }))
+    expect(await outcome(oauthRefresh({ ...endpoints, tokenEndpoint: origin }))).toHaveProperty('type', 'unavailable')
+    expect(elsewhere.seen).toEqual([])
+  })
+
+  test.each([
+    { name: 'F29: invalid_grant ends the session', status: 400, body: { error: 'invalid_grant' }, type: 'rejected' },
+    { name: 'F29: a 401 alone does not', status: 401, body: { error: 'invalid_client' }, type: 'unavailable' },
+    { name: 'F29: nor does invalid_scope', status: 400, body: { error: 'invalid_scope' }, type: 'unavailable' },
+  ])('$name', async ({ status, body, type }) => {
+    const { origin } = await listen(() => json(body, status))
+    expect(await outcome(oauthRefresh({ ...endpoints, tokenEndpoint: origin }))).toHaveProperty('type', type)
+  })
+
+  test('F31: Retry-After is heard', async () => {
+    const { origin } = await listen(() => json({}, 429, { 'Retry-After': '120' }))
+    expect(await outcome(oauthRefresh({ ...endpoints, tokenEndpoint: origin }))).toMatchObject({ answered: true, wait: 120_000 })
+  })
+
+  test('a server that is not there has not answered', async () => {
+    const { origin } = await listen(() => null)
+    expect(await outcome(oauthRefresh({ ...endpoints, tokenEndpoint: origin }))).toMatchObject({ type: 'unavailable', answered: false })
+  })
+})
+
+describe('REQ-61: at sign-out', () => {
+  test.each([
+    { name: 'the refresh token is revoked', of: {}, body: 'token=refresh-1&token_type_hint=refresh_token&client_id=spa' },
+    {
+      name: 'or, without one, the access token',
+      of: { refreshToken: null },
+      body: 'token=access-1&token_type_hint=access_token&client_id=spa',
+    },
+  ])('$name', async ({ of, body }) => {
+    const { origin, seen } = await listen(() => ({}))
+    await oauthRefresh({ ...endpoints, revocationEndpoint: `${origin}/revoke` }).revoke?.(leaving(of))
+    expect(seen.map((request) => [request.method, request.url, request.body.toString(), request.headers['content-type']])).toEqual([
+      ['POST', '/revoke', body, form],
+    ])
+  })
+
+  test('REQ-64: in a way that outlives the page', async () => {
+    const { fetch, calls } = recorder()
+    await oauthRefresh(endpoints).revoke?.(leaving({ fetch }))
+    const request = calls[0]?.request as Request
+    expect(request).toMatchObject({
+      keepalive: true,
+      credentials: 'omit',
+      redirect: 'error',
+      cache: 'no-store',
+      referrerPolicy: 'no-referrer',
+    })
+    expect([...request.headers.keys()].filter((name) => !safelisted.includes(name))).toEqual([])
+  })
+
+  test('REQ-62: a 503 means that the token is still alive', async () => {
+    const { origin } = await listen(() => ({ status: 503 }))
+    await expect(oauthRefresh({ ...endpoints, revocationEndpoint: origin }).revoke?.(leaving())).rejects.toHaveProperty('status', 503)
+  })
+
+  test('nothing is revoked where there is nothing to revoke it at', () => {
+    const { tokenEndpoint, clientId } = endpoints
+    expect(oauthRefresh({ tokenEndpoint, clientId })).not.toHaveProperty('revoke')
+  })
+})
+
+test.each([
+  { name: 'no token endpoint', options: { clientId: 'spa' }, option: '`tokenEndpoint`' },
+  { name: 'an empty token endpoint', options: { tokenEndpoint: '', clientId: 'spa' }, option: '`tokenEndpoint`' },
+  { name: 'no client', options: { tokenEndpoint: endpoints.tokenEndpoint }, option: '`clientId`' },
+  { name: 'a client that is a number', options: { tokenEndpoint: endpoints.tokenEndpoint, clientId: 5 }, option: '`clientId`' },
+])('$name is a TypeError that names $option', ({ options, option }) => {
+  const make = () => oauthRefresh(options as never)
+  expect(make).toThrow(TypeError)
+  expect(make).toThrow(option)
+})
+
+test('REQ-58: a session is known by its server and its client', () => {
+  const ids = [endpoints, { ...endpoints, clientId: 'other' }, { ...endpoints, tokenEndpoint: 'https://other.example.com/token' }].map(
+    (options) => oauthRefresh(options).id,
+  )
+  expect(new Set(ids).size).toBe(3)
+})
