@@ -2,7 +2,8 @@ import { base, browserPorts, isServer } from './adapters/browser.ts'
 import { deviceStore } from './adapters/device-store.ts'
 import { inertSession } from './inert-session.ts'
 import { resolveOptions, type SessionOptions } from './options.ts'
-import { type Session, startSession } from './session.ts'
+import type { Session } from './session.ts'
+import { startSession } from './start-session.ts'
 
 /**
  * Makes the session of this app: one per page and per `name`, at module level.

@@ -80,7 +80,7 @@ describe('the law of arrows: core ← ports ← engine ← session ← index', (
     {
       who: 'testing: itself, and what a session is started with; no adapter',
       among: inFolder('testing'),
-      may: /^testing\/|^(options|session)\.ts$|^refresh\/outcome\.ts$/,
+      may: /^testing\/|^(options|session|start-session)\.ts$|^refresh\/outcome\.ts$/,
       types: /^core\/|^ports\.ts$/,
     },
   ]
@@ -94,7 +94,7 @@ describe('the law of arrows: core ← ports ← engine ← session ← index', (
   })
 
   test('nobody imports the session but who makes one', () => {
-    const importers = sources.filter(({ imports }) => imports.some(({ of, isType }) => of === 'session.ts' && !isType))
+    const importers = sources.filter(({ imports }) => imports.some(({ of, isType }) => of === 'start-session.ts' && !isType))
     expect(importers.map(({ file }) => file).sort()).toEqual(['create-session.ts', 'testing/world.ts'])
   })
 
@@ -191,8 +191,8 @@ test('F64: secrets are revealed where they are sent, stored or compared, and now
     'core/tokens.ts: open( × 1', // a sealed sign-in
     'engine.ts: reveal( × 2', // is it the token of before?
     'server.ts: reveal( × 2', // to be sent
-    'session.ts: open( × 2', // a sealed sign-in, once
-    'session.ts: reveal( × 2', // to be sent; is it the token of before?
+    'start-session.ts: open( × 2', // a sealed sign-in, once
+    'start-session.ts: reveal( × 2', // to be sent; is it the token of before?
   ])
 })
 

@@ -1,5 +1,6 @@
 import { resolveOptions, type SessionOptions } from '../options.ts'
-import { type Session, startSession } from '../session.ts'
+import type { Session } from '../session.ts'
+import { startSession } from '../start-session.ts'
 import { seededRandom } from './seeded-random.ts'
 import { type Behaviour, createBrowser, type SimulatedBrowser, type SimulatedTab } from './simulated-browser.ts'
 import { createTestServer, type Rotation, type TestServer, type Witness } from './test-server.ts'

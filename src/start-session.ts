@@ -1,0 +1,241 @@
+import { abortable } from './abortable.ts'
+import { arrival } from './core/grant.ts'
+import type { SessionRecord } from './core/record.ts'
+import { open, reveal } from './core/secret.ts'
+import type { Announcement, Policy, Want } from './core/state.ts'
+import { left, type Moment, type Ms } from './core/time.ts'
+import { readTokens, type SignInInput } from './core/tokens.ts'
+import { fitting, freshUntil, type Need, type Verdict } from './core/verdict.ts'
+import { type Engine, startEngine } from './engine.ts'
+import { isLatchkeyError, LatchkeyError } from './errors.ts'
+import { diagnosticOf, type SessionEnd, type SessionEvents } from './events.ts'
+import { matcher, type Target } from './fetch/destinations.ts'
+import { type Grip, sessionFetch } from './fetch/session-fetch.ts'
+import { createListeners } from './listeners.ts'
+import type { Settings } from './options.ts'
+import type { Ports } from './ports.ts'
+import { serverOf } from './server.ts'
+import type { GetTokenOptions, RefreshOptions, Session, SignInOptions, SignOutOptions } from './session.ts'
+import { loading, type SessionState, snapshotOf, unavailable } from './snapshot.ts'
+
+/** Starts a session on the ports it is given: the browser's, or simulated ones. */
+export function startSession(settings: Settings, ports: Ports): Session {
+  const { clock, random } = ports
+  const { targets, refresher, name, keepFresh, refreshTimeout } = settings
+  const policy: Policy = {
+    owner: random.id(),
+    issuer: refresher.id,
+    keepFresh,
+    refreshTimeout,
+    cookie: refresher.presents === 'cookie',
+    retryUnanswered: refresher.retryUnanswered ?? true,
+    lookEvery: ports.peers.audible ? 30_000 : 2_000,
+  }
+  const listeners = createListeners(ports.report)
+  const match = matcher(targets, ports.base)
+  const arrivals = new Map<string, () => void>()
+  const sealedBefore = new WeakMap<object, Promise<void>>()
+  const grips = new Map<string, { readonly grip: Grip; readonly until: Moment }>()
+  let snapshot: SessionState = loading
+  let lastEnd: SessionEnd | null = null
+  let lastCause: unknown
+  let bond: Bond | null = null
+  const departures = new Map<string, (revoked: boolean) => void>()
+  let departure: Promise<{ readonly revoked: boolean }> = Promise.resolve({ revoked: false })
+  let isReady = (_: SessionState) => {}
+  const ready = new Promise<SessionState>((resolve) => {
+    isReady = resolve
+  })
+
+  // An answer stays of use for a minute after it was due: it is kept, or revoked (protocol, rule 6).
+  const server = serverOf(refresher, ports.fetch, refreshTimeout + 60_000, (cause) => {
+    lastCause = cause
+  })
+  const engine: Engine = startEngine(ports, server, policy, `latchkey:${name}`, {
+    announced,
+    changed(state) {
+      grips.clear()
+      const { kind, record } = state.held
+      if (bond && (kind !== 'signed-in' || record.session !== bond.session)) {
+        bond.over.abort(ended(record, bond.session))
+        bond = null
+      }
+      const last = snapshot
+      snapshot = snapshotOf(state, last, lastCause)
+      if (snapshot !== last) listeners.deliver('state', snapshot)
+    },
+    happened(fact, state) {
+      if (listeners.has('diagnostic')) listeners.deliver('diagnostic', diagnosticOf(fact, state, clock.now().wall, policy.owner))
+    },
+    arrived: (id) => arrivals.get(id)?.(),
+    revoked: (id, confirmed) => departures.get(id)?.(confirmed),
+    settled() {
+      if (snapshot.status !== 'loading') isReady(snapshot)
+      listeners.flush()
+    },
+  })
+  ready.then(clock.wakeAt(clock.now().wall + refreshTimeout + 2_000, () => isReady(snapshot)))
+
+  function announced({ type, record, by }: Announcement): void {
+    const { session: sessionId, subject } = record
+    if (type === 'ended') {
+      const end = Object.freeze({ sessionId, subject, reason: record.reason, endedAt: record.endedAt, by })
+      lastEnd = end
+      listeners.deliver('ended', end)
+      if (end.reason !== 'signed-out') listeners.deliver('expired', end)
+    } else if (type === 'refreshed') {
+      listeners.deliver(type, Object.freeze({ sessionId, expiresAt: snapshot.status === 'signed-in' ? snapshot.expiresAt : null, by }))
+    } else {
+      lastEnd = null
+      listeners.deliver(type, Object.freeze({ sessionId, subject, by }))
+    }
+  }
+
+  /** The token that `found` grants, or the error that it means. */
+  function gripOf(found: Verdict): Grip {
+    switch (found.type) {
+      case 'token':
+        // Between the verdict and this line a microtask may have ended the session (F67).
+        if (sessionNow() !== found.session) throw ended(engine.state().held.record, found.session)
+        if (bond?.session !== found.session) bond = { session: found.session, over: new AbortController() }
+        return { token: reveal(found.token.token), generation: found.token.generation, session: found.session, signal: bond.over.signal }
+      case 'signed-out':
+        throw new LatchkeyError('signed_out', 'Nobody is signed in, so nothing was sent. Ask the user to sign in.')
+      case 'ended':
+        throw ended(found.end, found.end?.session)
+      case 'unavailable':
+        throw unavailable(found.retryAt, lastCause)
+      case 'closed':
+        throw new LatchkeyError('closed', 'This session object was closed, so it sends nothing more. The session itself is as it was.')
+    }
+  }
+
+  const sessionNow = (): string | null => {
+    const { held } = engine.state()
+    return held.kind === 'signed-in' ? held.record.session : null
+  }
+
+  const need = (want: Want, from: number, minValidity?: Ms): Need => ({ ...want, from, minValidity, session: sessionNow() })
+
+  /** In the same tick if there is a fresh token in memory: no await, no store, no lock. */
+  function take(want: Want, key: string, signal: AbortSignal | null, minValidity?: Ms): Grip | Promise<Grip> {
+    const known = minValidity === undefined ? grips.get(key) : undefined
+    if (known && left(known.until, clock.now()) > 0) return known.grip
+    const found = engine.obtain(need(want, 0, minValidity))
+    if (found instanceof Promise) return abortable(found, signal).then(gripOf)
+    const grip = gripOf(found)
+    // Due, and still good: it goes out, and its successor is asked for beside it.
+    if (found.type === 'token' && found.due) engine.feed({ type: 'token-needed', goal: { ...want, from: grip.generation }, waiting: false })
+    else grips.set(key, { grip, until: freshUntil(engine.state(), want) })
+    return grip
+  }
+
+  const session: Session = {
+    get state() {
+      return snapshot
+    },
+    ready,
+    subscribe(listener) {
+      listeners.call(listener, snapshot)
+      return listeners.add('state', listener)
+    },
+    on,
+    onSessionExpired: (listener) => on('expired', listener),
+    onSessionEnded: (listener) => on('ended', listener),
+    signIn,
+    signOut,
+    refresh,
+    fetch: sessionFetch(match, { take: takeFor, instead }, ports.fetch, refresher.send),
+    getToken,
+    destinationOf: (url) => match(url)?.entry ?? null,
+    close: engine.close,
+  }
+  return Object.freeze(session)
+
+  function on<Type extends keyof SessionEvents>(type: Type, listener: (event: SessionEvents[Type]) => void): () => void {
+    const missed = type === 'ended' || (type === 'expired' && lastEnd?.reason !== 'signed-out') ? lastEnd : null
+    if (missed) listeners.call(listener as (end: SessionEnd) => void, missed) // both of these types carry a SessionEnd
+    return listeners.add(type, listener)
+  }
+
+  function takeFor({ want, key, whenSignedOut }: Target, signal: AbortSignal | null): Grip | null | Promise<Grip | null> {
+    if (whenSignedOut === 'reject') return take(want, key, signal)
+    const go = (error: unknown) => {
+      if (isLatchkeyError(error, 'signed_out')) return null
+      throw error
+    }
+    try {
+      const grip = take(want, key, signal)
+      return grip instanceof Promise ? grip.catch(go) : grip
+    } catch (error) {
+      return go(error)
+    }
+  }
+
+  async function instead({ want }: Target, refused: Grip, invalid: boolean, signal: AbortSignal | null): Promise<Grip | null> {
+    const goal = { ...want, from: refused.generation }
+    engine.feed({ type: 'token-refused', goal, invalid })
+    if (!engine.state().refreshing && !fitting(engine.state(), goal, clock.now())) return null
+    const found = await abortable(engine.obtain({ ...goal, session: refused.session }), signal)
+    return found.type === 'unavailable' ? null : gripOf(found)
+  }
+
+  async function getToken({ resource, minValidity, signal }: GetTokenOptions = {}): Promise<string> {
+    if (policy.cookie && refresher.send) throw new TypeError('This session keeps no token in the browser. Use session.fetch.')
+    const target = resource === undefined ? undefined : targets.find(({ want }) => want.resource === resource)
+    if (resource !== undefined && !target) throw new TypeError('`resource` is none that a destination of `attachTo` names.')
+    const grip = take(target?.want ?? own, target?.key ?? '', signal ?? null, minValidity)
+    return (grip instanceof Promise ? await grip : grip).token
+  }
+
+  async function refresh({ insteadOf, signal }: RefreshOptions = {}): Promise<void> {
+    if (snapshot.status === 'loading') await abortable(ready, signal)
+    const { held } = engine.state()
+    const token = held.record?.status === 'active' ? held.record.grant.access[''] : undefined
+    if (insteadOf !== undefined && token && reveal(token.token) !== insteadOf) return
+    const goal: Need = { ...need(own, token?.generation ?? 0), asks: policy.cookie }
+    engine.feed({ type: 'token-needed', goal, waiting: true })
+    gripOf(await abortable(engine.obtain(goal), signal))
+  }
+
+  async function signIn(input: SignInInput, { subject }: SignInOptions = {}): Promise<void> {
+    if (engine.state().closed) gripOf({ type: 'closed' })
+    const issued = readTokens(input)
+    const before = open(input) ? sealedBefore.get(input) : undefined
+    if (before) return before
+    const id = random.id()
+    const seen = new Promise<void>((resolve) => arrivals.set(id, resolve)).finally(() => arrivals.delete(id))
+    if (open(input)) sealedBefore.set(input, seen)
+    const generation = (engine.state().held.record?.generation ?? 0) + 1
+    engine.feed({ type: 'signed-in', record: arrival(id, generation, subject ?? null, policy.issuer, issued, clock.now()) })
+    return seen
+  }
+
+  async function signOut({ reason = 'signed-out' }: SignOutOptions = {}): Promise<{ readonly revoked: boolean }> {
+    if (snapshot.status === 'loading') await ready
+    const id = sessionNow()
+    if (id) {
+      departure = new Promise((resolve) => departures.set(id, (revoked) => resolve({ revoked })))
+      engine.feed({ type: 'signed-out', reason })
+    }
+    return departure
+  }
+}
+
+/** What ties requests to the session that they were sent under. */
+interface Bond {
+  readonly session: string
+  readonly over: AbortController
+}
+
+const own: Want = { resource: null, scope: null }
+
+/** For a call of `session`, when `held` is what there is instead. */
+const ended = (held: SessionRecord | null, session: string | undefined): LatchkeyError =>
+  new LatchkeyError(
+    'session_ended',
+    'The session ended before this call was done. The app has been told by onSessionEnded; there is nothing to do here.',
+    {
+      reason: held?.status === 'ended' && held.session === session ? held.reason : 'user-changed',
+    },
+  )
