@@ -1,0 +1,31 @@
+import { memoryStore } from 'latchkey'
+import { storeContract } from 'latchkey/testing'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { launchChromium } from './chromium.ts'
+import { type ScriptedServer, startScriptedServer } from './scripted-server.ts'
+
+let browser: Browser
+let server: ScriptedServer
+let page: Page
+
+beforeAll(async () => {
+  browser = await launchChromium()
+  server = await startScriptedServer()
+  page = await browser.newPage()
+  await page.goto(server.origin)
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await server?.close()
+})
+
+// Here only the names are of interest: the cases run in the page.
+const names = {
+  store: storeContract(memoryStore).map(({ name }) => name),
+}
+
+describe.each(Object.entries(names))('the %s of Chromium', (port, cases) => {
+  test.each(cases)('%s', (name) => page.evaluate(([of, one]) => window.app.runContract(of, one), [port, name] as const))
+})

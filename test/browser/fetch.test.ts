@@ -1,0 +1,279 @@
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { launchChromium } from './chromium.ts'
+import { bodies, shapes } from './page/shapes.ts'
+import { calm, signIn, stage } from './scene.ts'
+import { type Call, type ScriptedServer, startScriptedServer } from './scripted-server.ts'
+
+let browser: Browser
+
+beforeAll(async () => {
+  browser = await launchChromium()
+})
+afterAll(() => browser?.close())
+
+async function signedIn(): Promise<{ readonly page: Page; readonly server: ScriptedServer; readonly uncaught: readonly string[] }> {
+  const { open, server, uncaught } = await stage(browser)
+  const page = await open()
+  await signIn(page, server)
+  return { page, server, uncaught }
+}
+
+/** One page that all tests of a group share: each of them asks only what its own calls have come to. */
+function sceneForAll(): () => { readonly page: Page; readonly server: ScriptedServer } {
+  let found: { readonly page: Page; readonly server: ScriptedServer }
+  beforeAll(async () => {
+    const server = await startScriptedServer()
+    const page = await browser.newPage()
+    await page.goto(server.origin)
+    await signIn(page, server)
+    found = { page, server }
+  })
+  afterAll(async () => {
+    await found.page.context().close()
+    await found.server.close()
+  })
+  return () => found
+}
+
+/** What the server saw, without what differs from one sending to the next though nobody wants it to. */
+function viewOf({ method, headers, body }: Call): {
+  readonly method: string
+  readonly headers: Record<string, unknown>
+  readonly body: string
+} {
+  const boundary = /boundary=(\S+)/.exec(headers['content-type'] ?? '')?.[1] ?? 'no boundary'
+  const { authorization: _, ...rest } = headers
+  return JSON.parse(JSON.stringify({ method, headers: rest, body: body.toString('latin1') }).replaceAll(boundary, 'BOUNDARY'))
+}
+
+describe('session.fetch sends what fetch sends, and one Authorization (F78)', () => {
+  const scene = sceneForAll()
+  test.each(Object.keys(shapes))('%s', async (name) => {
+    const { page, server } = scene()
+    const before = server.calls.length
+    const came = await page.evaluate(async (shape) => {
+      const args = (): Parameters<typeof fetch> => window.app.shapes[shape]!(`${location.origin}/api/shape`)
+      await fetch(...args())
+      return window.app.session.fetch(...args()).then(({ status }) => status, window.app.nameOf)
+    }, name)
+    const [native, ours, ...more] = server.calls.slice(before)
+    expect(more).toEqual([])
+    expect(viewOf(ours!)).toEqual(viewOf(native!))
+    // The caller's own credential goes out as it is.
+    expect(ours!.headers.authorization).toBe(native!.headers.authorization ?? `Bearer ${server.tokens[0]}`)
+    expect(came).toBe(native!.headers.authorization ? 401 : 200)
+  })
+})
+
+describe('after a 401 a body goes out once more, byte for byte (F77)', () => {
+  const scene = sceneForAll()
+  const cases = Object.keys(bodies).flatMap((name) => [[name, 'in the init'] as const, [name, 'in a Request'] as const])
+  test.each(cases)('%s %s', async (name, place) => {
+    const { page, server } = scene()
+    const before = server.calls.length
+    const tokens = server.grant()
+    server.invalidate()
+    const came = await page.evaluate(
+      async ([body, where, granted]) => {
+        const session = window.app.open({ name: `${body} ${where}` })
+        await session.signIn(granted)
+        const init = { method: 'POST', ...window.app.bodies[body]!() }
+        const url = `${location.origin}/api/body`
+        const answer = where === 'in the init' ? session.fetch(url, init) : session.fetch(new Request(url, init))
+        return answer.then(({ status }) => status, window.app.nameOf)
+      },
+      [name, place, tokens] as const,
+    )
+    expect(came).toBe(200)
+    const [first, second, ...more] = server.calls.slice(before)
+    expect([first!.status, second!.status, ...more]).toEqual([401, 200])
+    expect(first!.body.length).toBeGreaterThan(0)
+    expect(viewOf(second!)).toEqual(viewOf(first!))
+    expect(server.refreshes.at(-1)).toBe('granted')
+  })
+
+  test('but not a stream, which flows once: the caller gets the 401, and the next call has a new token', async () => {
+    const { page, server } = await signedIn()
+    server.invalidate()
+    // Chromium streams over HTTP/2 only, so a fetch underneath takes the stream in and sends what it held.
+    const { came, sent } = await page.evaluate(async () => {
+      const seen: string[] = []
+      const tokens = await window.app.session.getToken()
+      const session = window.app.open({
+        name: 'streams',
+        fetch: async (input, init) => {
+          if (!String(input).includes('/api/')) return fetch(input, init)
+          const body = await new Response(init?.body as ReadableStream).text() // the only body that this test sends
+          seen.push(body)
+          return fetch(input, { ...init, body })
+        },
+      })
+      await session.signIn({ access_token: tokens, expires_in: 300, refresh_token: 'none' })
+      const body = new Blob(['a stream']).stream()
+      const init = { method: 'POST', body, duplex: 'half' }
+      const { status } = await session.fetch(`${location.origin}/api/stream`, init)
+      return { came: status, sent: seen }
+    })
+    expect(came).toBe(401)
+    expect(sent).toEqual(['a stream'])
+    expect(server.calls).toHaveLength(1)
+    await expect.poll(() => server.refreshes.length).toBe(1) // and the refresh goes on beside it
+  })
+
+  test('and a Request whose body is a stream is not sent twice', async () => {
+    const { page, server } = await signedIn()
+    const came = await page.evaluate(() => {
+      const body = new Blob(['a stream']).stream()
+      const request = new Request(`${location.origin}/api/stream`, { method: 'POST', body, duplex: 'half' } as RequestInit) // the type knows no `duplex`
+      return window.app.session.fetch(request).then(({ status }) => status, window.app.nameOf)
+    })
+    expect(came).toBe('TypeError') // as fetch itself: a stream needs HTTP/2
+    expect(server.calls).toEqual([])
+    expect(await page.evaluate(() => window.app.ends)).toEqual([])
+  })
+})
+
+describe('when the session ends', () => {
+  test('a call under way rejects with session_ended (F10, F67)', async () => {
+    const { page, server, uncaught } = await signedIn()
+    const coming = page.evaluate(() => window.app.call('/api/held'))
+    await expect.poll(() => server.calls.length).toBe(1)
+    await page.evaluate(() => window.app.session.signOut())
+    expect(await coming).toBe('session_ended signed-out')
+    expect(uncaught).toEqual([])
+  })
+
+  test.each(['text', 'arrayBuffer', 'blob', 'body'] as const)(
+    'reading the %s of an answer rejects with session_ended (F10, F67)',
+    async (how) => {
+      const { page, server, uncaught } = await signedIn()
+      const coming = page.evaluate(async (reading) => {
+        const response = await window.app.session.fetch(`${location.origin}/api/trickle`)
+        window.app.note('answered')
+        const read = async () => {
+          if (reading !== 'body') return response[reading]()
+          const reader = response.body!.getReader()
+          for (let done = false; !done; ) done = (await reader.read()).done
+          return undefined
+        }
+        return read().then(() => 'read', window.app.nameOf)
+      }, how)
+      await expect.poll(() => page.evaluate(() => window.app.notes.some(({ what }) => what === 'answered'))).toBe(true)
+      await calm(50) // into the middle of the body
+      await page.evaluate(() => window.app.session.signOut())
+      expect(await coming).toBe('session_ended signed-out')
+      server.release()
+      expect(uncaught).toEqual([])
+    },
+  )
+
+  test('calls of another tab, waiting for a token or under way, end with the user that they began under (F10)', async () => {
+    const { open, server, uncaught } = await stage(browser)
+    const [here, there] = [await open(), await open()]
+    server.rules.lifetime = 1
+    await signIn(here, server, 'ada')
+    const running = here.evaluate(() => window.app.call('/api/held'))
+    await expect.poll(() => server.calls.length).toBe(1)
+    await expect
+      .poll(() => here.evaluate(() => Date.now() > Number((window.app.session.state as { expiresAt: number }).expiresAt)))
+      .toBe(true)
+
+    server.rules.slowness = 2_000
+    server.rules.lifetime = 300
+    const waiting = here.evaluate(() => Promise.all([window.app.call('/api/one'), window.app.call('/api/two')]))
+    await expect.poll(() => server.refreshes.length).toBe(1)
+    await signIn(there, server, 'grace')
+    const switched = Date.now()
+    expect(await running).toBe('session_ended user-changed')
+    expect(await waiting).toEqual(['session_ended user-changed', 'session_ended user-changed'])
+    const ends = await here.evaluate(() => window.app.notes.filter(({ what }) => what === 'ended'))
+    expect(ends.map(({ detail }) => detail)).toEqual(['user-changed'])
+    expect(ends[0]!.at - switched).toBeLessThanOrEqual(500)
+
+    expect(await here.evaluate(() => window.app.call('/api/three'))).toBe(200)
+    expect(server.calls.map(({ path }) => path)).toEqual(['/api/held', '/api/three'])
+    // What the slow refresh brought belongs to nobody: it is revoked.
+    await expect.poll(() => server.revocations.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(1)
+    expect(await there.evaluate(() => window.app.call())).toBe(200)
+    expect(uncaught).toEqual([])
+  })
+})
+
+test('a call made in the tick that makes the session carries the stored token (promise 3)', async () => {
+  const { page, server } = await signedIn()
+  await page.goto(`${server.origin}/?call`)
+  await expect.poll(() => page.evaluate(() => window.app.notes.map(({ detail }) => detail))).toEqual(['200'])
+  expect(server.calls.map(({ credential, path }) => `${path} ${credential}`)).toEqual(['/api/first valid'])
+})
+
+test('a token goes nowhere but where the app said (F62)', async () => {
+  const { page, server } = await signedIn()
+  await page.evaluate(async () => {
+    await window.app.session.fetch('/elsewhere')
+    await window.app.session.fetch('/apiary')
+    await window.app.session.fetch('/api/../elsewhere')
+  })
+  expect(server.calls.map(({ path, headers }) => [path, headers.authorization])).toEqual([
+    ['/elsewhere', undefined],
+    ['/apiary', undefined],
+    ['/elsewhere', undefined],
+  ])
+})
+
+test('the platform is left as it was found (F79)', async () => {
+  const { open, server, context } = await stage(browser)
+  await context.addInitScript(() => {
+    const things: Record<string, object> = { window }
+    for (const name of [
+      'XMLHttpRequest',
+      'EventSource',
+      'WebSocket',
+      'Headers',
+      'Request',
+      'Response',
+      'EventTarget',
+      'Promise',
+      'Storage',
+      'IDBFactory',
+      'IDBDatabase',
+      'IDBObjectStore',
+      'BroadcastChannel',
+      'LockManager',
+      'History',
+      'Navigator',
+      'Document',
+      'AbortSignal',
+      'AbortController',
+    ]) {
+      const found = (window as unknown as Record<string, { prototype: object }>)[name] // as named in the platform
+      if (found) Object.assign(things, { [name]: found, [`${name}.prototype`]: found.prototype })
+    }
+    Object.assign(things, { crypto, navigator, document, history, 'navigator.locks': navigator.locks, 'crypto.subtle': crypto.subtle })
+    const read = () =>
+      new Map(
+        Object.entries(things).flatMap(([name, thing]) =>
+          Reflect.ownKeys(thing).map((key) => {
+            const { value, get, set } = Object.getOwnPropertyDescriptor(thing, key) ?? {}
+            return [`${name}.${String(key)}`, typeof value === 'function' ? value : (get ?? set ?? 'data')] as const
+          }),
+        ),
+      )
+    const before = read()
+    Object.assign(window, {
+      changed: () => [...read()].filter(([name, value]) => before.get(name) !== value).map(([name]) => name),
+      compared: before.size,
+    })
+  })
+  const page = await open()
+  await signIn(page, server)
+  await page.evaluate(() => window.app.session.refresh())
+  expect(await page.evaluate(() => window.app.call())).toBe(200)
+  const found = await page.evaluate(() => {
+    const { changed, compared } = window as unknown as { changed: () => string[]; compared: number } // set above
+    return { changed: changed(), compared }
+  })
+  expect(found.compared).toBeGreaterThan(1_000)
+  // What the test itself has put there.
+  expect(found.changed.filter((name) => !/^window\.(app|changed|compared|__playwright|__pw)/.test(name))).toEqual([])
+})

@@ -1,0 +1,182 @@
+import { randomBytes } from 'node:crypto'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
+import { buffer } from 'node:stream/consumers'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { TokenResponse } from 'latchkey'
+import { bundle } from './bundle.ts'
+
+/** What the server does from the next request on. */
+export interface Rules {
+  /** Seconds that access tokens live. */
+  lifetime: number
+  /** A refresh token that is presented again: `strict` revokes the family, `grace` gives the successor once more. */
+  rotation: 'strict' | 'grace'
+  /** ms from the rotation to the answer. */
+  slowness: number
+}
+
+/** One request to the API, or to anything else that is not the token endpoint. */
+export interface Call {
+  readonly method: string
+  readonly path: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+  readonly credential: 'valid' | 'expired' | 'invalid' | 'none'
+  readonly status: number
+}
+
+/** A page, an authorization server and an API on one origin, scripted by the test. */
+export interface ScriptedServer {
+  readonly origin: string
+  readonly rules: Rules
+  /** Refresh requests by outcome, in order. */
+  readonly refreshes: readonly ('granted' | 'again' | 'reused' | 'refused')[]
+  /** Refresh tokens that were revoked. */
+  readonly revocations: readonly string[]
+  readonly calls: readonly Call[]
+  /** Every token that ever left. */
+  readonly tokens: readonly string[]
+  /** What a login would answer. */
+  grant(): TokenResponse
+  /** From now on the API refuses the access tokens that are out. */
+  invalidate(): void
+  /** Lets those go on who are held up at `/api/held` and `/api/trickle`. */
+  release(): void
+  close(): Promise<void>
+}
+
+interface Family {
+  current: string
+  revoked: boolean
+  readonly spent: Set<string>
+}
+
+let pageScript: Promise<string> | undefined
+
+const randomToken = (kind: string): string => `${kind}.${randomBytes(24).toString('hex')}`
+
+export async function startScriptedServer(): Promise<ScriptedServer> {
+  pageScript ??= bundle('page/app.ts')
+  const script = await pageScript
+  const rules: Rules = { lifetime: 300, rotation: 'strict', slowness: 0 }
+  const refreshes: ScriptedServer['refreshes'][number][] = []
+  const revocations: string[] = []
+  const calls: Call[] = []
+  const tokens: string[] = []
+  const families = new Map<string, Family>()
+  const access = new Map<string, { readonly until: number; readonly family: Family }>()
+  let held: (() => void)[] = []
+
+  function issue(family: Family): TokenResponse {
+    const accessToken = randomToken('access')
+    access.set(accessToken, { until: Date.now() + rules.lifetime * 1000, family })
+    families.set(family.current, family)
+    tokens.push(accessToken, family.current)
+    return { access_token: accessToken, token_type: 'Bearer', expires_in: rules.lifetime, refresh_token: family.current }
+  }
+
+  function refresh(presented: string): TokenResponse | null {
+    const family = families.get(presented)
+    const isSpent = family?.spent.has(presented) ?? false
+    if (family && isSpent && rules.rotation === 'strict') family.revoked = true
+    const granted = family && !family.revoked
+    refreshes.push(granted ? (isSpent ? 'again' : 'granted') : isSpent ? 'reused' : 'refused')
+    if (!granted) return null
+    if (!isSpent) {
+      family.spent.add(presented)
+      family.current = randomToken('refresh')
+    }
+    return issue(family)
+  }
+
+  function credentialOf({ headers }: IncomingMessage): Call['credential'] {
+    const token = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1]
+    if (!token) return 'none'
+    const known = access.get(token)
+    if (!known || known.family.revoked) return 'invalid'
+    return known.until < Date.now() ? 'expired' : 'valid'
+  }
+
+  const letGo = () => new Promise<void>((resolve) => held.push(resolve))
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = new URL(request.url ?? '/', 'http://any').pathname
+    const body = await buffer(request)
+    // For the sandboxed frame, which has no origin.
+    response.setHeader('access-control-allow-origin', '*')
+    response.setHeader('access-control-allow-headers', 'authorization, content-type')
+    response.setHeader('cache-control', path === '/' || path === '/blank' ? 'no-cache' : 'no-store') // no-store keeps a page from the way back
+    if (request.method === 'OPTIONS') return void response.writeHead(204).end()
+
+    if (path === '/') return send(response, 'text/html', '<!doctype html><title>Latchkey test page</title><script src="/app.js"></script>')
+    if (path === '/blank') return send(response, 'text/html', '<!doctype html><title>Blank</title>')
+    if (path === '/app.js') return send(response, 'text/javascript', script)
+    if (path === '/favicon.ico') return void response.writeHead(204).end()
+
+    if (path === '/token') {
+      const granted = refresh(body.toString())
+      await pause(rules.slowness)
+      return sendJson(response, granted ? 200 : 400, granted ?? { error: 'invalid_grant' })
+    }
+    if (path === '/revoke') {
+      const family = families.get(body.toString())
+      if (family) family.revoked = true
+      revocations.push(body.toString())
+      return sendJson(response, 200, {})
+    }
+
+    const isApi = path.startsWith('/api/')
+    const credential = credentialOf(request)
+    const status = isApi && credential !== 'valid' ? 401 : 200
+    const { method = '', headers } = request
+    calls.push({ method, path, headers, body, credential, status })
+    if (status === 401) {
+      response.setHeader('www-authenticate', `Bearer${credential === 'none' ? '' : ' error="invalid_token"'}`)
+    } else if (path === '/api/held') {
+      await letGo()
+    } else if (path === '/api/trickle') {
+      response.writeHead(200, { 'content-type': 'text/plain' }).write('the beginning')
+      await letGo()
+      return void response.end(', and the end')
+    }
+    sendJson(response, status, { status })
+  }
+
+  const server = createServer((request, response) => {
+    answer(request, response).catch(() => response.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('A server that listens on a port has an address.')
+
+  const release = () => {
+    for (const go of held) go()
+    held = []
+  }
+
+  return {
+    origin: `http://127.0.0.1:${address.port}`,
+    rules,
+    refreshes,
+    revocations,
+    calls,
+    tokens,
+    grant: () => issue({ current: randomToken('refresh'), revoked: false, spent: new Set() }),
+    invalidate: () => access.clear(),
+    release,
+    close: () =>
+      new Promise((resolve) => {
+        release()
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+function send(response: ServerResponse, type: string, body: string): void {
+  response.writeHead(200, { 'content-type': `${type}; charset=utf-8` }).end(body)
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+}

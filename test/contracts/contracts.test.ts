@@ -1,0 +1,50 @@
+import 'fake-indexeddb/auto'
+import { deviceStore, memoryStore } from 'latchkey'
+import { storeContract } from 'latchkey/testing'
+import { describe, expect, test } from 'vitest'
+import { openWorld } from '../../src/testing/world.ts'
+import { clockContract } from './clock-contract.ts'
+import { lockContract } from './lock-contract.ts'
+import { peersContract } from './peers-contract.ts'
+
+// The same cases run in a browser, against the browser's own adapters.
+
+const noNetwork = () => Promise.reject(new Error('No network here.'))
+
+function simulated() {
+  const { world, insides } = openWorld({ tabs: 0 as 1, seed: 1 })
+  const ports = (name: string) => insides.browser.openTab(noNetwork).ports(name)
+  return { ports, pass: world.advance }
+}
+
+const suites = {
+  memoryStore: storeContract(memoryStore),
+  'the simulated store': storeContract(() => simulated().ports('any').store),
+  'deviceStore on IndexedDB': storeContract(deviceStore),
+  'the simulated lock': inOneWorld((ports, pass) => lockContract((name) => ports(name).lock, pass)),
+  'the simulated channel': inOneWorld((ports, pass) => peersContract((name) => ports(name).peers, pass)),
+  'the simulated clock': inOneWorld((ports, pass) => clockContract(() => ports('any').clock, pass)),
+}
+
+function inOneWorld<Cases>(contract: (ports: ReturnType<typeof simulated>['ports'], pass: (span: number) => Promise<void>) => Cases): Cases {
+  const { ports, pass } = simulated()
+  return contract(ports, pass)
+}
+
+describe.each(Object.entries(suites))('%s', (_, cases) => {
+  for (const { name, run } of cases) test(name, run)
+})
+
+test('a store that forgets to compare does not pass', async () => {
+  const records = new Map<string, string>()
+  const careless = {
+    read: async (key: string) => records.get(key) ?? null,
+    async replace(key: string, _: string | null, next: string | null) {
+      if (next === null) records.delete(key)
+      else records.set(key, next)
+      return true
+    },
+  }
+  const results = await Promise.allSettled(storeContract(() => careless).map(({ run }) => run()))
+  expect(results.filter(({ status }) => status === 'rejected').length).toBeGreaterThanOrEqual(3)
+})

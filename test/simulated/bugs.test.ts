@@ -1,0 +1,172 @@
+import { describe, expect, test } from 'vitest'
+import { callFrom, hours, minutes, scene, scripted, seconds, settled, storedIn, tokens, until, watch } from './scene.ts'
+
+// Traces that once went wrong; each says what must not come back.
+
+describe('timers', () => {
+  test('F72: a hidden tab that keeps tokens fresh looks, and refreshes, and does not spin', async () => {
+    const s = scene({ session: { keepFresh: 'always' } })
+    await s.tabs[0].session.signIn(s.server.grant())
+    s.tabs[0].hide()
+    const looks = countReads(s)
+    await s.advance(hours(1))
+    expect(s.server.refreshes).toBeGreaterThanOrEqual(14)
+    expect(looks()).toBeLessThan(200)
+  })
+
+  test.each(['visible', 'hidden'])('F72: a session with nothing to refresh with ends at its expiry, and does not spin before (%s)', async (how) => {
+    const s = scene()
+    await s.tabs[0].session.signIn(s.server.grant({ refresh_token: null }))
+    if (how === 'hidden') s.tabs[0].hide()
+    let facts = 0
+    s.tabs[0].session.on('diagnostic', () => facts++)
+    await s.advance(seconds(299))
+    expect(s.earOf(s.tabs[0]).ended).toEqual([])
+    await s.advance(seconds(2))
+    expect(s.earOf(s.tabs[0]).expired).toMatchObject([{ reason: 'refresh-expired' }])
+    expect(facts).toBeLessThan(100)
+  })
+})
+
+describe('what the store says', () => {
+  test('F40: a store that takes more than a second each way is slow, and serves', async () => {
+    const s = scene()
+    await s.tabs[0].session.signIn(s.server.grant())
+    s.browser.behaviour.storeDelay = () => 650 // 1.3 s for a read, as much for a write
+    const refresh = await settled(s, s.tabs[0].session.refresh())
+    expect(refresh.code).toBeNull()
+    expect(s.server.presentations).toHaveLength(1)
+  })
+
+  test('an older record, read before a sign-in and heard after it, ends nothing', async () => {
+    const s = scene()
+    await s.tabs[0].session.signIn(s.server.grant(), { subject: 'one' })
+    await s.advance(seconds(2))
+    const ways = [1, 1, 300]
+    s.browser.behaviour.storeDelay = () => ways.shift() ?? 1
+    s.tabs[0].show() // looks
+    await settled(s, s.tabs[0].session.signIn(s.server.grant(), { subject: 'two' }))
+    await s.advance(seconds(1))
+    expect(s.earOf(s.tabs[0]).ended).toHaveLength(1)
+    expect(s.tabs[0].session.state).toMatchObject({ subject: 'two' })
+  })
+
+  test('F11: a freeze while the store was being read: the tab looks again before it says anything', async () => {
+    const s = scene({ tabs: 2 })
+    await s.tabs[0].session.signIn(s.server.grant({ expires_in: 36_000 }))
+    await s.advance(seconds(2))
+    s.browser.behaviour.storeDelay = () => 20
+    s.tabs[1].show() // looks
+    await s.advance(30)
+    s.tabs[1].freeze()
+    await settled(s, s.tabs[0].session.signOut())
+    await s.advance(minutes(20))
+    s.tabs[1].thaw()
+    const call = await settled(s, callFrom(s.tabs[1]), 5_000, 5)
+    expect(call.code).toMatch(/^(signed_out|session_ended)$/)
+    expect(s.server.calls).toEqual([])
+  })
+})
+
+describe('where the server keeps the session in a cookie', () => {
+  test('F07: its "nobody", asked before a sign-in and heard after it, ends no session', async () => {
+    const script = scripted({ presents: 'cookie' })
+    const s = sceneOf(script)
+    script.answers.push({ after: seconds(2), give: refusal() })
+    const tab = s.world.openTab()
+    await s.advance(seconds(1))
+    await settled(s, tab.session.signIn(tokens('mine')))
+    await s.advance(seconds(5))
+    expect(tab.session.state.status).toBe('signed-in')
+    expect(storedIn(s)?.status).toBe('active')
+  })
+
+  test('F66: a refresh that waits for the lock while the user signs out does not ask the cookie for a session', async () => {
+    const script = scripted({ presents: 'cookie' })
+    const s = sceneOf(script)
+    const [a, b] = [s.world.openTab(), s.world.openTab()]
+    await s.advance(seconds(1))
+    const before = script.asked.length
+    script.answers.push({ after: seconds(3), give: tokens('slow') })
+    void a.session.refresh().catch(() => {})
+    await s.advance(100)
+    void b.session.refresh().catch(() => {}) // waits for the lock
+    await s.advance(100)
+    await settled(s, b.session.signOut())
+    await s.advance(seconds(10))
+    expect(script.asked.length - before).toBe(1)
+    expect(storedIn(s)?.status).toBe('ended')
+    expect([a, b].map(({ session }) => session.state.status)).toEqual(['signed-out', 'signed-out'])
+  })
+
+  test('F41: a store that takes nothing keeps nobody from being signed in by the cookie', async () => {
+    const script = scripted({ presents: 'cookie' })
+    const s = sceneOf(script)
+    s.browser.behaviour.storeFault = (operation) => (operation === 'replace' ? 'fails' : 'none')
+    const tab = s.world.openTab()
+    await s.advance(seconds(5))
+    expect(tab.session.state.status).toBe('signed-in')
+  })
+})
+
+describe('sign-out', () => {
+  test('settles for each session that was signed out, whatever came after it', async () => {
+    const script = scripted({ revoke: () => new Promise((resolve) => setImmediate(resolve)) })
+    const s = scene({ session: { refresh: script.refresher } })
+    script.stage = s
+    await s.tabs[0].session.signIn(tokens('one'))
+    const first = watch(s.tabs[0].session.signOut(), s.now)
+    void s.tabs[0].session.signIn(tokens('two'))
+    const second = watch(s.tabs[0].session.signOut(), s.now)
+    await s.advance(seconds(20))
+    expect([first.result?.value, second.result?.value]).toEqual([{ revoked: true }, { revoked: true }])
+  })
+
+  test('settles where the server never does', async () => {
+    const s = scene({ session: { refresh: scripted({ revoke: () => new Promise(() => {}) }).refresher } })
+    await s.tabs[0].session.signIn(tokens('one'))
+    expect((await settled(s, s.tabs[0].session.signOut())).value).toEqual({ revoked: false })
+  })
+
+  test('revokes where the store has ended the session, and did not say so in time', async () => {
+    const script = scripted()
+    const s = scene({ session: { refresh: script.refresher } })
+    await s.tabs[0].session.signIn(tokens('one'))
+    let ways = 0
+    s.browser.behaviour.storeDelay = () => (ways++ === 3 ? seconds(5) : 1) // the way back of the write
+    expect((await settled(s, s.tabs[0].session.signOut())).value).toEqual({ revoked: true })
+    expect(script.revoked).toEqual(['refresh-one'])
+  })
+})
+
+const refusal = () => Object.assign(new Error('nobody'), { [Symbol.for('latchkey.error')]: true, code: 'refresh_rejected' })
+
+/** No tabs yet: they start when the test has said how the server answers. */
+function sceneOf(script: ReturnType<typeof scripted>) {
+  const s = scene({ tabs: 0 as 1, session: { refresh: script.refresher } })
+  script.stage = s
+  return s
+}
+
+function countReads(s: { readonly browser: { readonly behaviour: { storeFault: (operation: 'read' | 'replace') => 'none' | 'fails' | 'hangs' } } }) {
+  let reads = 0
+  s.browser.behaviour.storeFault = (operation) => {
+    if (operation === 'read') reads++
+    return 'none'
+  }
+  return () => reads
+}
+
+test('a refresh goes on to the end of its claim, whoever closes in between', async () => {
+  const s = scene({ tabs: 2 })
+  await s.tabs[0].session.signIn(s.server.grant())
+  s.latency = () => seconds(1)
+  const refresh = watch(s.tabs[0].session.refresh(), s.now)
+  await until(s, () => storedIn(s)?.claim)
+  s.tabs[0].session.close()
+  await s.advance(seconds(5))
+  expect(refresh.result?.code).toBe('closed')
+  expect(storedIn(s)).toMatchObject({ claim: null, status: 'active' })
+  expect(s.earOf(s.tabs[1]).refreshed).toHaveLength(1)
+  expect(s.server.reused).toBe(0)
+})
