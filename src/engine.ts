@@ -55,6 +55,7 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
   const watchers = new Set<() => void>()
   let storing: Promise<unknown> = Promise.resolve()
   let recovering: Promise<void> | null = null
+  let acting = 0 // sign-ins and sign-outs on their way to the store: until they are there, it says what was before
   let cancelWake = () => {}
 
   const now = (): Now => ({ ...clock.now(), chance: random.chance() })
@@ -136,7 +137,7 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
       const see = (text: string | null) => {
         const record = parseRecord(text, policy.issuer)
         if (text !== null && !record) store.replace(key, text, null).catch(ignore) // no record, and never will be one (F43)
-        feed({ type: 'record-read', record, by: 'other-tab', at })
+        if (!acting) feed({ type: 'record-read', record, by: 'other-tab', at })
         return record
       }
       try {
@@ -159,36 +160,41 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
   }
 
   /** Compare and commit (rule 1): read, see whether the record is what the write names, replace; refused, again. */
-  function commit(write: Write, afresh = false): Promise<Committed> {
-    return inTurn(async () => {
-      for (;;) {
-        const text = await inTime(attempt(() => store.read(key)))
-        const found = parseRecord(text, policy.issuer)
-        const record = found === 'foreign' && write.type !== 'sign-in' ? null : amend(found === 'foreign' ? null : found, write, now())
-        const replace = (expected: string | null, next: string | null) => inTime(attempt(() => store.replace(key, expected, next)))
-        if (record && afresh && !(await replace(text, null))) continue
-        const asked = clock.now().mono
-        if (record && !(await replace(afresh ? null : text, serializeRecord(record)))) continue
-        feed({ type: 'record-read', record: record ?? found, by: record ? 'this-tab' : 'other-tab' })
-        if (record && write.type !== 'claim' && write.type !== 'retry') tell(record, false)
-        return { record, found, asked }
-      }
-    })
+  async function exchange(write: Write, afresh: boolean): Promise<Committed> {
+    for (;;) {
+      const text = await inTime(attempt(() => store.read(key)))
+      const found = parseRecord(text, policy.issuer)
+      const record = found === 'foreign' && write.type !== 'sign-in' ? null : amend(found === 'foreign' ? null : found, write, now())
+      const replace = (expected: string | null, next: string | null) => inTime(attempt(() => store.replace(key, expected, next)))
+      if (record && afresh && !(await replace(text, null))) continue
+      const asked = clock.now().mono
+      if (record && !(await replace(afresh ? null : text, serializeRecord(record)))) continue
+      if (acting <= isAct(write)) feed({ type: 'record-read', record: record ?? found, by: record ? 'this-tab' : 'other-tab' })
+      if (record && write.type !== 'claim' && write.type !== 'retry') tell(record, false)
+      return { record, found, asked }
+    }
   }
 
+  const commit = (write: Write): Promise<Committed> => inTurn(() => exchange(write, false))
+
   /** Nobody else may find a spent token with the lock free, or an ended session alive: written again, then in the place of what is there (rule 5). */
-  async function insist(write: Write): Promise<Committed> {
-    for (let failures = 0; failures < 3; failures++) {
-      try {
-        return await commit(write, failures > 1)
-      } catch {
-        // Once more; at the last into memory.
+  function insist(write: Write): Promise<Committed> {
+    acting += isAct(write)
+    return inTurn(async () => {
+      for (let failures = 0; failures < 3; failures++) {
+        try {
+          return await exchange(write, failures > 1)
+        } catch {
+          // Once more; at the last into memory.
+        }
       }
-    }
-    const found = write.type === 'end' && write.wanted ? write.of : state.held.record
-    const record = amend(found, write, now())
-    if (record) feed({ type: 'record-read', record, by: 'this-tab' })
-    return { record, found, asked: clock.now().mono }
+      const found = write.type === 'end' && write.wanted ? write.of : state.held.record
+      const record = amend(found, write, now())
+      if (acting <= isAct(write)) feed(record ? { type: 'record-read', record, by: 'this-tab' } : { type: 'read-failed' })
+      return { record, found, asked: clock.now().mono }
+    }).finally(() => {
+      acting -= isAct(write)
+    })
   }
 
   async function arrive(record: ActiveRecord): Promise<void> {
@@ -313,6 +319,9 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
 }
 
 const ignore = () => {}
+
+/** Is it what the user does, here and now? Then it counts. */
+const isAct = (write: Write): number => Number(write.type === 'sign-in' || (write.type === 'end' && write.wanted))
 
 /** A port may throw where it should reject. */
 const attempt = async <T>(task: () => Promise<T>): Promise<T> => task()

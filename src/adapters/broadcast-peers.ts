@@ -46,7 +46,7 @@ export function broadcastPeers(name: string): Peers {
 }
 
 /** Any script of the origin may speak on the channel: what it says is checked, and at worst causes a look. */
-export function readNews(data: unknown): News | null {
+function readNews(data: unknown): News | null {
   const { session, generation, missing } = (data ?? {}) as Record<string, unknown> // any value may be asked for members but null
   return typeof session === 'string' && Number.isSafeInteger(generation)
     ? { session, generation: generation as number, missing: missing === true }

@@ -2,7 +2,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { launchChromium } from './chromium.ts'
 import type { App } from './page/app.ts'
-import { calm, stage } from './scene.ts'
+import { stage } from './scene.ts'
 
 let browser: Browser
 
@@ -145,38 +145,6 @@ describe('the clock', () => {
       browserClock.wakeAt(browserClock.now().wall + span, () => woken.push(Date.now()))
     }, ms)
   const wakes = (page: Page) => page.evaluate(() => window.kept.woken.length)
-
-  test('wakes once, not before the moment, and at once for one that is past', async () => {
-    const { open } = await stage(browser)
-    const page = await open()
-    const [early, count] = await page.evaluate(async () => {
-      const { browserClock } = window.app
-      const at = Date.now() + 150
-      let times = 0
-      const early = await new Promise<number>((resolve) => {
-        browserClock.wakeAt(at, () => {
-          times++
-          resolve(at - Date.now())
-        })
-      })
-      await new Promise<void>((resolve) => browserClock.wakeAt(Date.now() - 5_000, resolve))
-      return [early, times] as const
-    })
-    expect(early).toBeLessThanOrEqual(0)
-    expect(count).toBe(1)
-  })
-
-  test('does not wake who has cancelled', async () => {
-    const { open } = await stage(browser)
-    const page = await open()
-    await page.evaluate(() => {
-      const woken: number[] = []
-      window.kept = { woken } as unknown as Kept // the rest belongs to other tests
-      window.app.browserClock.wakeAt(Date.now() + 50, () => woken.push(1))()
-    })
-    await calm(200)
-    expect(await wakes(page)).toBe(0)
-  })
 
   test('does not take a month for no time (F18)', async () => {
     const { open } = await stage(browser)

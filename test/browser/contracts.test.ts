@@ -1,8 +1,7 @@
-import { memoryStore } from 'latchkey'
-import { storeContract } from 'latchkey/testing'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { launchChromium } from './chromium.ts'
+import { contracts } from './page/contracts.ts'
 import { type ScriptedServer, startScriptedServer } from './scripted-server.ts'
 
 let browser: Browser
@@ -21,11 +20,7 @@ afterAll(async () => {
   await server?.close()
 })
 
-// Here only the names are of interest: the cases run in the page.
-const names = {
-  store: storeContract(memoryStore).map(({ name }) => name),
-}
-
-describe.each(Object.entries(names))('the %s of Chromium', (port, cases) => {
-  test.each(cases)('%s', (name) => page.evaluate(([of, one]) => window.app.runContract(of, one), [port, name] as const))
+describe.each(Object.entries(contracts))('the %s of Chromium', (port, cases) => {
+  // Here only the names are of interest: the cases run in the page.
+  for (const { name } of cases) test(name, () => page.evaluate(([of, one]) => window.app.runContract(of, one), [port, name] as const))
 })

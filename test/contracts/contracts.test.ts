@@ -26,7 +26,9 @@ const suites = {
   'the simulated clock': inOneWorld((ports, pass) => clockContract(() => ports('any').clock, pass)),
 }
 
-function inOneWorld<Cases>(contract: (ports: ReturnType<typeof simulated>['ports'], pass: (span: number) => Promise<void>) => Cases): Cases {
+function inOneWorld<Cases>(
+  contract: (ports: ReturnType<typeof simulated>['ports'], pass: (span: number) => Promise<void>) => Cases,
+): Cases {
   const { ports, pass } = simulated()
   return contract(ports, pass)
 }

@@ -103,7 +103,11 @@ const rows: readonly Row[] = [
   { name: 'F09: nothing before a look, after a freeze', state: signedIn({ lookedAt: null }), gives: null },
   { name: 'that nobody is signed in', state: signedOut(), gives: { type: 'signed-out' } },
   { name: 'nothing while the server is asked who is signed in', state: signedOut({ refreshing: true }), need: { asks: true }, gives: null },
-  { name: 'F67: that nobody is signed in, while the refresh of the session that has ended goes on', state: signedOut({ refreshing: true }), gives: { type: 'signed-out' } },
+  {
+    name: 'F67: that nobody is signed in, while the refresh of the session that has ended goes on',
+    state: signedOut({ refreshing: true }),
+    gives: { type: 'signed-out' },
+  },
   {
     name: 'the end of the session that the call began under',
     state: signedOut({}, ended()),

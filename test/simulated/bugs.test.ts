@@ -14,18 +14,21 @@ describe('timers', () => {
     expect(looks()).toBeLessThan(200)
   })
 
-  test.each(['visible', 'hidden'])('F72: a session with nothing to refresh with ends at its expiry, and does not spin before (%s)', async (how) => {
-    const s = scene()
-    await s.tabs[0].session.signIn(s.server.grant({ refresh_token: null }))
-    if (how === 'hidden') s.tabs[0].hide()
-    let facts = 0
-    s.tabs[0].session.on('diagnostic', () => facts++)
-    await s.advance(seconds(299))
-    expect(s.earOf(s.tabs[0]).ended).toEqual([])
-    await s.advance(seconds(2))
-    expect(s.earOf(s.tabs[0]).expired).toMatchObject([{ reason: 'refresh-expired' }])
-    expect(facts).toBeLessThan(100)
-  })
+  test.each(['visible', 'hidden'])(
+    'F72: a session with nothing to refresh with ends at its expiry, and does not spin before (%s)',
+    async (how) => {
+      const s = scene()
+      await s.tabs[0].session.signIn(s.server.grant({ refresh_token: null }))
+      if (how === 'hidden') s.tabs[0].hide()
+      let facts = 0
+      s.tabs[0].session.on('diagnostic', () => facts++)
+      await s.advance(seconds(299))
+      expect(s.earOf(s.tabs[0]).ended).toEqual([])
+      await s.advance(seconds(2))
+      expect(s.earOf(s.tabs[0]).expired).toMatchObject([{ reason: 'refresh-expired' }])
+      expect(facts).toBeLessThan(100)
+    },
+  )
 })
 
 describe('what the store says', () => {
@@ -110,6 +113,24 @@ describe('where the server keeps the session in a cookie', () => {
 })
 
 describe('sign-out', () => {
+  test.each([0, 30])('of a session that is not stored yet: it stays over, and is announced once (store: %i ms)', async (delay) => {
+    const s = scene()
+    const { session } = s.tabs[0]
+    await session.signIn(s.server.grant())
+    await s.advance(seconds(2))
+    s.browser.behaviour.storeDelay = () => delay
+    s.tabs[0].show() // looks
+    void session.signOut()
+    void session.signIn(s.server.grant())
+    void session.signOut()
+    const seen: string[] = []
+    session.subscribe(({ status }) => seen.push(status))
+    await s.advance(seconds(5))
+    expect(seen).toEqual(['signed-out'])
+    const ended = s.earOf(s.tabs[0]).ended.map(({ sessionId }) => sessionId)
+    expect(new Set(ended).size).toBe(ended.length)
+  })
+
   test('settles for each session that was signed out, whatever came after it', async () => {
     const script = scripted({ revoke: () => new Promise((resolve) => setImmediate(resolve)) })
     const s = scene({ session: { refresh: script.refresher } })
@@ -148,7 +169,9 @@ function sceneOf(script: ReturnType<typeof scripted>) {
   return s
 }
 
-function countReads(s: { readonly browser: { readonly behaviour: { storeFault: (operation: 'read' | 'replace') => 'none' | 'fails' | 'hangs' } } }) {
+function countReads(s: {
+  readonly browser: { readonly behaviour: { storeFault: (operation: 'read' | 'replace') => 'none' | 'fails' | 'hangs' } }
+}) {
   let reads = 0
   s.browser.behaviour.storeFault = (operation) => {
     if (operation === 'read') reads++

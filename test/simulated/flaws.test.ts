@@ -65,10 +65,14 @@ describe('M3: a claim acknowledged after a freeze', () => {
     void callFrom(s.tabs[0]).catch(() => {})
     await until(s, () => storedIn(s)?.claim)
     s.tabs[0].freeze() // the answer of the store is on its way
-    await until(s, () => {
-      void callFrom(s.tabs[1]).catch(() => {})
-      return s.server.presentations.length
-    }, seconds(1))
+    await until(
+      s,
+      () => {
+        void callFrom(s.tabs[1]).catch(() => {})
+        return s.server.presentations.length
+      },
+      seconds(1),
+    )
     s.tabs[0].thaw()
     await s.advance(minutes(1))
     expect(s.server.presentations).toHaveLength(1)
@@ -103,7 +107,8 @@ describe('M5: a commit that fails', () => {
     await s.advance(minutes(10))
     s.latency = () => 500
     let left = failures
-    s.browser.behaviour.storeFault = (operation) => (s.server.presentations.length && operation === 'replace' && left-- > 0 ? 'fails' : 'none')
+    s.browser.behaviour.storeFault = (operation) =>
+      s.server.presentations.length && operation === 'replace' && left-- > 0 ? 'fails' : 'none'
     const calls = s.tabs.map((tab) => watch(callFrom(tab), s.now))
     await s.advance(seconds(10))
     expect(left).toBeLessThanOrEqual(0)
@@ -209,7 +214,10 @@ describe('M9: fences', () => {
     await settled(s, s.tabs[0].session.refresh())
     note()
     s.server.fail({ status: 503 })
-    await settled(s, s.tabs[0].session.refresh().catch(() => {}))
+    await settled(
+      s,
+      s.tabs[0].session.refresh().catch(() => {}),
+    )
     note()
     await s.tabs[0].session.signIn(s.server.grant())
     await s.tabs[0].session.signOut()

@@ -70,23 +70,26 @@ describe('F09, REQ-61: sign-out in one tab of eight', () => {
 })
 
 describe('F57: the refresh token is revoked at the server', () => {
-  test.each(seeds(20))('each tab expires once, for one refused request, and nothing carries the dead token again (seed %i)', async (seed) => {
-    const s = scene({ tabs: 4, seed })
-    roughen(s, seed)
-    await settled(s, s.tabs[0].session.signIn(s.server.grant()))
-    s.server.revoke()
-    await s.advance(minutes(6))
-    const calls = s.server.calls.length
-    for (const tab of s.tabs) {
-      expect(s.earOf(tab).expired).toMatchObject([{ reason: 'rejected' }])
-      expect(s.earOf(tab).ended).toHaveLength(1)
-      expect((await settled(s, callFrom(tab))).code).toBe('signed_out')
-    }
-    await s.advance(hours(2))
-    expect(s.server.presentations).toHaveLength(1)
-    expect(s.server.calls).toHaveLength(calls)
-    for (const tab of s.tabs) expect(s.earOf(tab).ended).toHaveLength(1)
-  })
+  test.each(seeds(20))(
+    'each tab expires once, for one refused request, and nothing carries the dead token again (seed %i)',
+    async (seed) => {
+      const s = scene({ tabs: 4, seed })
+      roughen(s, seed)
+      await settled(s, s.tabs[0].session.signIn(s.server.grant()))
+      s.server.revoke()
+      await s.advance(minutes(6))
+      const calls = s.server.calls.length
+      for (const tab of s.tabs) {
+        expect(s.earOf(tab).expired).toMatchObject([{ reason: 'rejected' }])
+        expect(s.earOf(tab).ended).toHaveLength(1)
+        expect((await settled(s, callFrom(tab))).code).toBe('signed_out')
+      }
+      await s.advance(hours(2))
+      expect(s.server.presentations).toHaveLength(1)
+      expect(s.server.calls).toHaveLength(calls)
+      for (const tab of s.tabs) expect(s.earOf(tab).ended).toHaveLength(1)
+    },
+  )
 })
 
 describe('a session outlives the page', () => {

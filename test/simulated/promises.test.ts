@@ -1,6 +1,21 @@
 import { describe, expect, test } from 'vitest'
 import { seal } from '../../src/core/secret.ts'
-import { callFrom, hours, listenTo, minutes, pause, roughen, scene, scripted, seconds, seeds, settled, storedIn, tokens, watch } from './scene.ts'
+import {
+  callFrom,
+  hours,
+  listenTo,
+  minutes,
+  pause,
+  roughen,
+  scene,
+  scripted,
+  seconds,
+  seeds,
+  settled,
+  storedIn,
+  tokens,
+  watch,
+} from './scene.ts'
 
 // What the public surface promises, method by method, and the rows of its table of situations.
 
@@ -36,19 +51,22 @@ describe('ready', () => {
     expect(other.session.state).toMatchObject({ subject: 'new' })
   })
 
-  test.each(['', '{', 'undefined', 'null', '[]', '"x"', '{"v":99}', 'x'.repeat(1_000_000)])('F43: a record that is none (%.12s): signed out, removed, and silent', async (text) => {
-    const s = scene({ tabs: 0 as 1 })
-    s.browser.records.set('latchkey:https://server.test', text)
-    const tab = s.world.openTab()
-    const ready = await settled(s, tab.session.ready)
-    expect(ready.value).toEqual({ status: 'signed-out', reason: null })
-    expect(ready.took).toBeLessThanOrEqual(100)
-    await s.advance(10)
-    expect(s.browser.records.size).toBe(0)
-    expect(s.insideOf(tab).reported).toEqual([])
-    await tab.session.signIn(s.server.grant())
-    expect(storedIn(s)?.status).toBe('active')
-  })
+  test.each(['', '{', 'undefined', 'null', '[]', '"x"', '{"v":99}', 'x'.repeat(1_000_000)])(
+    'F43: a record that is none (%.12s): signed out, removed, and silent',
+    async (text) => {
+      const s = scene({ tabs: 0 as 1 })
+      s.browser.records.set('latchkey:https://server.test', text)
+      const tab = s.world.openTab()
+      const ready = await settled(s, tab.session.ready)
+      expect(ready.value).toEqual({ status: 'signed-out', reason: null })
+      expect(ready.took).toBeLessThanOrEqual(100)
+      await s.advance(10)
+      expect(s.browser.records.size).toBe(0)
+      expect(s.insideOf(tab).reported).toEqual([])
+      await tab.session.signIn(s.server.grant())
+      expect(storedIn(s)?.status).toBe('active')
+    },
+  )
 
   test('a record of a later version is left alone, and nothing is refreshed', async () => {
     const s = scene()
@@ -250,27 +268,30 @@ describe('signOut', () => {
     expect(s.server.calls).toEqual([])
   })
 
-  test.each(['granted', 'refused'])('F66: a refresh in flight, sign-out, and another user, here and then elsewhere: late, it is %s, and changes nothing', async (late) => {
-    for (const where of [0, 1] as const) {
-      const script = scripted()
-      const s = scene({ tabs: 2, session: { refresh: script.refresher } })
-      script.stage = s
-      await s.tabs[0].session.signIn(tokens('one'), { subject: 'one' })
-      await s.advance(10)
-      const refusal = Object.assign(new Error('no'), { [Symbol.for('latchkey.error')]: true, code: 'refresh_rejected' })
-      script.answers.push({ after: seconds(2), give: late === 'granted' ? tokens('late') : refusal })
-      void s.tabs[0].session.refresh().catch(() => {})
-      await s.advance(500)
-      void s.tabs[0].session.signOut()
-      await s.advance(500)
-      await s.tabs[where].session.signIn(tokens('two'), { subject: 'two' })
-      const stored = storedIn(s)
-      await s.advance(seconds(5))
-      expect(storedIn(s)).toEqual(stored)
-      expect(s.earOf(s.tabs[0]).refreshed).toEqual([])
-      expect(script.revoked).toEqual(late === 'granted' ? ['refresh-one', 'refresh-late'] : ['refresh-one'])
-    }
-  })
+  test.each(['granted', 'refused'])(
+    'F66: a refresh in flight, sign-out, and another user, here and then elsewhere: late, it is %s, and changes nothing',
+    async (late) => {
+      for (const where of [0, 1] as const) {
+        const script = scripted()
+        const s = scene({ tabs: 2, session: { refresh: script.refresher } })
+        script.stage = s
+        await s.tabs[0].session.signIn(tokens('one'), { subject: 'one' })
+        await s.advance(10)
+        const refusal = Object.assign(new Error('no'), { [Symbol.for('latchkey.error')]: true, code: 'refresh_rejected' })
+        script.answers.push({ after: seconds(2), give: late === 'granted' ? tokens('late') : refusal })
+        void s.tabs[0].session.refresh().catch(() => {})
+        await s.advance(500)
+        void s.tabs[0].session.signOut()
+        await s.advance(500)
+        await s.tabs[where].session.signIn(tokens('two'), { subject: 'two' })
+        const stored = storedIn(s)
+        await s.advance(seconds(5))
+        expect(storedIn(s)).toEqual(stored)
+        expect(s.earOf(s.tabs[0]).refreshed).toEqual([])
+        expect(script.revoked).toEqual(late === 'granted' ? ['refresh-one', 'refresh-late'] : ['refresh-one'])
+      }
+    },
+  )
 })
 
 describe('refresh', () => {
@@ -463,7 +484,12 @@ describe('session.fetch, situation by situation', () => {
     await s.advance(minutes(10))
     s.server.fail({ status: 503 }, 100)
     const call = await settled(s, callFrom(s.tabs[0]))
-    expect(call.error).toMatchObject({ code: 'refresh_unavailable', retryable: true, retryAt: expect.any(Number), cause: expect.any(Error) })
+    expect(call.error).toMatchObject({
+      code: 'refresh_unavailable',
+      retryable: true,
+      retryAt: expect.any(Number),
+      cause: expect.any(Error),
+    })
     expect(s.tabs[0].session.state).toMatchObject({ status: 'signed-in', trouble: { retryAt: expect.any(Number) } })
     expect(s.server.calls).toEqual([])
   })

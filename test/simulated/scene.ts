@@ -45,7 +45,12 @@ export interface Result {
 }
 
 /** Moves time until `work` has settled. */
-export async function settled({ advance, now }: Pick<Scene<number>, 'advance' | 'now'>, work: Promise<unknown>, limit = 60_000, step = 50): Promise<Result> {
+export async function settled(
+  { advance, now }: Pick<Scene<number>, 'advance' | 'now'>,
+  work: Promise<unknown>,
+  limit = 60_000,
+  step = 50,
+): Promise<Result> {
   const begun = now()
   const watched = watch(work, now)
   await advance(0)
@@ -62,14 +67,20 @@ export function watch(work: Promise<unknown>, now: () => number): { result: Resu
       watched.result = { value, error: null, code: null, took: now() }
     },
     (error: { code?: unknown; name?: string }) => {
-      watched.result = { value: undefined, error, code: typeof error?.code === 'string' ? error.code : (error?.name ?? 'unknown'), took: now() }
+      watched.result = {
+        value: undefined,
+        error,
+        code: typeof error?.code === 'string' ? error.code : (error?.name ?? 'unknown'),
+        took: now(),
+      }
     },
   )
   return watched
 }
 
 /** A call that a signed-in user's page makes. */
-export const callFrom = ({ session }: { readonly session: Session }): Promise<number> => session.fetch('https://server.test/me').then(({ status }) => status)
+export const callFrom = ({ session }: { readonly session: Session }): Promise<number> =>
+  session.fetch('https://server.test/me').then(({ status }) => status)
 
 /** Random delays everywhere, as of slow disks and busy machines: from the seed alone. */
 export function roughen({ browser }: Pick<Insides, 'browser'>, seed: number, { store = 20, message = 20, lock = 5 } = {}): () => number {
@@ -81,7 +92,8 @@ export function roughen({ browser }: Pick<Insides, 'browser'>, seed: number, { s
 }
 
 /** The record as it lies in the store. */
-export const storedIn = ({ browser }: Pick<Insides, 'browser'>): Stored | null => JSON.parse(browser.records.values().next().value ?? 'null')
+export const storedIn = ({ browser }: Pick<Insides, 'browser'>): Stored | null =>
+  JSON.parse(browser.records.values().next().value ?? 'null')
 
 interface Stored {
   readonly session: string
@@ -94,7 +106,8 @@ interface Stored {
 }
 
 /** As many as LATCHKEY_SEEDS says. */
-export const seeds = (count: number): readonly number[] => Array.from({ length: Number(process.env['LATCHKEY_SEEDS'] ?? count) }, (_, index) => index + 1)
+export const seeds = (count: number): readonly number[] =>
+  Array.from({ length: Number(process.env.LATCHKEY_SEEDS ?? count) }, (_, index) => index + 1)
 
 export const seconds = (count: number) => count * 1_000
 export const minutes = (count: number) => count * 60_000

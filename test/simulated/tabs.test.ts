@@ -57,13 +57,19 @@ describe('F03, F74: listeners', () => {
       session.subscribe(() => {})()
     }
     const listenAll = (session: Session) => {
-      session.on('signed-in', () => (order.push('signed-in'), nest(session)))
+      session.on('signed-in', () => {
+        order.push('signed-in')
+        nest(session)
+      })
       session.on('refreshed', ({ by }) => {
         order.push('refreshed')
         if (order.length < 6) nest(session)
         else if (by === 'this-tab') calls.push(watch(session.signOut(), s.now))
       })
-      session.onSessionEnded(() => (order.push('ended'), nest(session)))
+      session.onSessionEnded(() => {
+        order.push('ended')
+        nest(session)
+      })
     }
     const { session } = s.tabs[0]
     const when = seed % 3
@@ -85,18 +91,22 @@ describe('F03, F74: listeners', () => {
     const s = scene({ tabs: 1 })
     const { session } = s.tabs[0]
     const seen: Record<string, string[]> = { early: [], broken: [], late: [] }
-    session.subscribe(({ status }) => seen['early']!.push(status))
+    session.subscribe(({ status }) => seen.early!.push(status))
     session.subscribe(() => {
       throw new Error("the app's own")
     })
-    const undo = session.subscribe(({ status }) => seen['broken']!.push(status))
+    const undo = session.subscribe(({ status }) => seen.broken!.push(status))
     await s.advance(0)
     undo()
     undo()
     await session.signIn(s.server.grant())
-    session.subscribe(({ status }) => seen['late']!.push(status))
+    session.subscribe(({ status }) => seen.late!.push(status))
     await session.signOut()
-    expect(seen).toEqual({ early: ['loading', 'signed-out', 'signed-in', 'signed-out'], broken: ['loading', 'signed-out'], late: ['signed-in', 'signed-out'] })
+    expect(seen).toEqual({
+      early: ['loading', 'signed-out', 'signed-in', 'signed-out'],
+      broken: ['loading', 'signed-out'],
+      late: ['signed-in', 'signed-out'],
+    })
     expect(s.insideOf(s.tabs[0]).reported.length).toBeGreaterThan(0)
   })
 })
@@ -119,17 +129,21 @@ describe('F05, F45: without Web Locks', () => {
     expect(s.server.reused).toBe(0)
   })
 
-  test.each(seeds(10))('F45: four tabs, two hundred expiries: nobody is signed out, and one refresh each (seed %i)', async (seed) => {
-    const s = scene({ tabs: 4, seed })
-    const random = roughen(s, seed)
-    s.browser.behaviour.hasLocks = false
-    await settled(s, s.tabs[0].session.signIn(s.server.grant()))
-    s.latency = () => 25 + random() * 700
-    while (s.server.refreshes < 200) await s.advance(minutes(2))
-    expect(s.server.presentations).toHaveLength(200)
-    expect(s.server.reused).toBe(0)
-    for (const tab of s.tabs) expect(s.earOf(tab).ended).toEqual([])
-  }, 30_000)
+  test.each(seeds(10))(
+    'F45: four tabs, two hundred expiries: nobody is signed out, and one refresh each (seed %i)',
+    async (seed) => {
+      const s = scene({ tabs: 4, seed })
+      const random = roughen(s, seed)
+      s.browser.behaviour.hasLocks = false
+      await settled(s, s.tabs[0].session.signIn(s.server.grant()))
+      s.latency = () => 25 + random() * 700
+      while (s.server.refreshes < 200) await s.advance(minutes(2))
+      expect(s.server.presentations).toHaveLength(200)
+      expect(s.server.reused).toBe(0)
+      for (const tab of s.tabs) expect(s.earOf(tab).ended).toEqual([])
+    },
+    30_000,
+  )
 
   test.each(seeds(30))('F06: the loser of a race sends its call with the winner’s token, and none without (seed %i)', async (seed) => {
     const s = scene({ tabs: 2, seed })
@@ -177,7 +191,11 @@ describe('F10, F11, F17: who is signed in', () => {
     const waiting = [1, 2].map(() => watch(callFrom(s.tabs[0]), s.now))
     await s.advance(500)
     const before = s.server.calls.length
-    await settled(s, Promise.all([s.tabs[1].session.signOut(), s.tabs[1].session.signIn(s.server.grant(), { subject: 'two' })]), seconds(20))
+    await settled(
+      s,
+      Promise.all([s.tabs[1].session.signOut(), s.tabs[1].session.signIn(s.server.grant(), { subject: 'two' })]),
+      seconds(20),
+    )
     expect(s.earOf(s.tabs[0]).ended).toHaveLength(1)
     for (const { result } of waiting) expect(result).toMatchObject({ code: 'session_ended' })
     await s.advance(seconds(20))
@@ -309,7 +327,10 @@ describe('F14, F70, F72: several instances on a page', () => {
     tab.session.close()
     await s.advance(minutes(5))
     let reads = 0
-    s.browser.behaviour.storeFault = () => (reads++, 'none')
+    s.browser.behaviour.storeFault = () => {
+      reads++
+      return 'none'
+    }
     tab.show()
     s.browser.messages.length = 0
     await s.advance(hours(1))
@@ -352,29 +373,32 @@ describe('F15, F16, F83: tabs that sleep', () => {
     expect(s.server.reused).toBe(0)
   })
 
-  test.each(seeds(20))('F83: frozen fifteen minutes in a refresh, back before the network is: six calls, one success, no end (seed %i)', async (seed) => {
-    const s = scene({ seed, rotation: 'grace' })
-    await s.tabs[0].session.signIn(s.server.grant())
-    s.tabs[0].hide()
-    await s.advance(minutes(10))
-    s.latency = () => 200
-    s.server.fail('request-lost')
-    void callFrom(s.tabs[0]).catch(() => {})
-    await s.advance(100)
-    s.tabs[0].freeze()
-    await s.advance(minutes(15))
-    s.tabs[0].offline()
-    s.tabs[0].thaw()
-    const calls = Array.from({ length: 6 }, () => watch(callFrom(s.tabs[0]), s.now))
-    await s.advance(seconds(2))
-    s.tabs[0].online()
-    await s.advance(seconds(12))
-    // Calls that met the dead network fail as a network does, or say that they may be tried again; those that waited succeed.
-    for (const { result } of calls) expect([null, 'refresh_unavailable']).toContain(result?.code ?? null)
-    expect((await settled(s, callFrom(s.tabs[0]))).value).toBe(200)
-    expect(s.server.refreshes).toBe(1)
-    expect(s.earOf(s.tabs[0]).ended).toEqual([])
-  })
+  test.each(seeds(20))(
+    'F83: frozen fifteen minutes in a refresh, back before the network is: six calls, one success, no end (seed %i)',
+    async (seed) => {
+      const s = scene({ seed, rotation: 'grace' })
+      await s.tabs[0].session.signIn(s.server.grant())
+      s.tabs[0].hide()
+      await s.advance(minutes(10))
+      s.latency = () => 200
+      s.server.fail('request-lost')
+      void callFrom(s.tabs[0]).catch(() => {})
+      await s.advance(100)
+      s.tabs[0].freeze()
+      await s.advance(minutes(15))
+      s.tabs[0].offline()
+      s.tabs[0].thaw()
+      const calls = Array.from({ length: 6 }, () => watch(callFrom(s.tabs[0]), s.now))
+      await s.advance(seconds(2))
+      s.tabs[0].online()
+      await s.advance(seconds(12))
+      // Calls that met the dead network fail as a network does, or say that they may be tried again; those that waited succeed.
+      for (const { result } of calls) expect([null, 'refresh_unavailable']).toContain(result?.code ?? null)
+      expect((await settled(s, callFrom(s.tabs[0]))).value).toBe(200)
+      expect(s.server.refreshes).toBe(1)
+      expect(s.earOf(s.tabs[0]).ended).toEqual([])
+    },
+  )
 })
 
 describe('F33, F49: a tab that dies in its refresh', () => {
@@ -392,7 +416,11 @@ describe('F33, F49: a tab that dies in its refresh', () => {
     const begun = s.now()
     // A call has a deadline of its own, shorter than the longest watch: it may say "later", and later is not far.
     let got = await settled(s, s.tabs[1].session.getToken())
-    if (got.code) got = await settled(s, until(s, () => false, 100, 3_000).catch(() => s.tabs[1].session.getToken()))
+    if (got.code)
+      got = await settled(
+        s,
+        until(s, () => false, 100, 3_000).catch(() => s.tabs[1].session.getToken()),
+      )
     expect(got.code).toBeNull()
     expect(s.now() - begun).toBeLessThanOrEqual(s.browser.behaviour.hasLocks ? seconds(2) : seconds(16))
     expect(storedIn(s)).toMatchObject({ claim: null })

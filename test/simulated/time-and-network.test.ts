@@ -54,19 +54,22 @@ describe('B: clocks and lifetimes', () => {
     expect(s.server.presentations).toHaveLength(1)
   })
 
-  test.each([-25, -1, -1 / 12, 1 / 12, 1, 25])('F21: a clock that is %d h wrong: 24 to 26 refreshes a day, no expired token, no end', async (offset) => {
-    const s = scene({ expiresIn: 3_600 })
-    s.insideOf(s.tabs[0]).setClock(hours(offset))
-    await s.tabs[0].session.signIn(s.server.grant())
-    for (let minute = 0; minute < 24 * 60; minute += 10) {
-      await s.advance(minutes(10)) // the scenario calls each minute: the same, slower
-      expect((await settled(s, callFrom(s.tabs[0]))).value).toBe(200)
-    }
-    expect(s.server.presentations.length).toBeGreaterThanOrEqual(23)
-    expect(s.server.presentations.length).toBeLessThanOrEqual(26)
-    expect(s.server.calls.every(({ credential }) => credential === 'valid')).toBe(true)
-    expect(s.earOf(s.tabs[0]).ended).toEqual([])
-  })
+  test.each([-25, -1, -1 / 12, 1 / 12, 1, 25])(
+    'F21: a clock that is %d h wrong: 24 to 26 refreshes a day, no expired token, no end',
+    async (offset) => {
+      const s = scene({ expiresIn: 3_600 })
+      s.insideOf(s.tabs[0]).setClock(hours(offset))
+      await s.tabs[0].session.signIn(s.server.grant())
+      for (let minute = 0; minute < 24 * 60; minute += 10) {
+        await s.advance(minutes(10)) // the scenario calls each minute: the same, slower
+        expect((await settled(s, callFrom(s.tabs[0]))).value).toBe(200)
+      }
+      expect(s.server.presentations.length).toBeGreaterThanOrEqual(23)
+      expect(s.server.presentations.length).toBeLessThanOrEqual(26)
+      expect(s.server.calls.every(({ credential }) => credential === 'valid')).toBe(true)
+      expect(s.earOf(s.tabs[0]).ended).toEqual([])
+    },
+  )
 
   test('F23: the wall clock jumps two hours on, and back: at most one refresh for each', async () => {
     const s = scene({ expiresIn: 3_600 })
@@ -84,7 +87,7 @@ describe('B: clocks and lifetimes', () => {
   test('F23: fifty reloads with one token refresh nothing', async () => {
     const s = scene({ expiresIn: 3_600 })
     await s.tabs[0].session.signIn(s.server.grant())
-    let tab = s.tabs[0] as { reload: () => Promise<typeof s.tabs[0]> }
+    let tab = s.tabs[0] as { reload: () => Promise<(typeof s.tabs)[0]> }
     for (let times = 0; times < 50; times++) {
       tab = await tab.reload()
       await s.advance(seconds(10))
@@ -102,20 +105,28 @@ describe('B: clocks and lifetimes', () => {
     expect(s.server.reused).toBe(0)
   })
 
-  test.each(['dead', 'identical'])('F25: the server always gives a token that is %s: three tabs, ten calls a second, no flood, and the app is told', async (how) => {
-    const script = scripted({ refresh: async () => (asked++, tokens('same', how === 'dead' ? { expires_in: 0 } : { expires_in: 30 })) })
-    let asked = 0
-    const s = scene({ tabs: 3, session: { refresh: script.refresher } })
-    await s.tabs[0].session.signIn(tokens('same', { expires_in: how === 'dead' ? 0 : 30 }))
-    for (let tick = 0; tick < 600; tick++) {
-      for (const tab of s.tabs) void callFrom(tab).catch(() => {})
-      await s.advance(100)
-    }
-    expect(asked).toBeLessThanOrEqual(3)
-    await s.advance(minutes(10))
-    expect(asked).toBeLessThanOrEqual(3 + 15)
-    if (how === 'dead') for (const tab of s.tabs) expect(tab.session.state).toMatchObject({ trouble: { error: { code: 'refresh_unavailable' } } })
-  })
+  test.each(['dead', 'identical'])(
+    'F25: the server always gives a token that is %s: three tabs, ten calls a second, no flood, and the app is told',
+    async (how) => {
+      let asked = 0
+      const refresh = async () => {
+        asked++
+        return tokens('same', { expires_in: how === 'dead' ? 0 : 30 })
+      }
+      const script = scripted({ refresh })
+      const s = scene({ tabs: 3, session: { refresh: script.refresher } })
+      await s.tabs[0].session.signIn(tokens('same', { expires_in: how === 'dead' ? 0 : 30 }))
+      for (let tick = 0; tick < 600; tick++) {
+        for (const tab of s.tabs) void callFrom(tab).catch(() => {})
+        await s.advance(100)
+      }
+      expect(asked).toBeLessThanOrEqual(3)
+      await s.advance(minutes(10))
+      expect(asked).toBeLessThanOrEqual(3 + 15)
+      if (how === 'dead')
+        for (const tab of s.tabs) expect(tab.session.state).toMatchObject({ trouble: { error: { code: 'refresh_unavailable' } } })
+    },
+  )
 
   test('F26: five seconds left and a slow uplink: the request waits for the refresh', async () => {
     const s = scene({ session: { keepFresh: 'on-demand' } })
