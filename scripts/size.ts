@@ -36,14 +36,24 @@ const rows = []
 for (const { name, program, limit, ceiling = limit, added } of budgets) {
   const size = await measure(program)
   const brotli = added ? size.brotli - whole.brotli : size.brotli
-  rows.push({ import: name, minified: added ? size.minified - whole.minified : size.minified, brotli, budget: limit, ceiling, ok: brotli <= limit })
+  rows.push({
+    import: name,
+    minified: added ? size.minified - whole.minified : size.minified,
+    brotli,
+    budget: limit,
+    ceiling,
+    ok: brotli <= limit,
+  })
 }
 
 console.log(`Bytes, measured on ${isBuilt ? 'dist/' : 'src/ (not built yet)'}; + is on top of createSession:`)
 console.table(Object.fromEntries(rows.map(({ import: name, ...numbers }) => [name, numbers])))
 
 for (const { import: name, brotli, budget, ceiling } of rows) {
-  if (brotli > budget) console.error(`${name} is ${brotli - budget} bytes over its budget${brotli > ceiling ? '' : ', within the ceiling that is allowed for now'}.`)
+  if (brotli > budget)
+    console.error(
+      `${name} is ${brotli - budget} bytes over its budget${brotli > ceiling ? '' : ', within the ceiling that is allowed for now'}.`,
+    )
   if (brotli > ceiling) process.exitCode = 1
 }
 

@@ -22,7 +22,7 @@ export interface State {
 }
 
 /** The record as this tab last knew it. */
-export type Held =
+type Held =
   | { readonly kind: 'loading'; readonly record: null }
   | { readonly kind: 'signed-out'; readonly record: EndedRecord | null }
   | SignedIn

@@ -116,14 +116,16 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
 
 const isRequest = (input: Input): input is Request => typeof input === 'object' && 'headers' in input
 
-const isPlain = (init: Init): boolean => !init || Object.getPrototypeOf(init) === Object.prototype
+const isPlain = (it: object | undefined): boolean => !it || Object.getPrototypeOf(it) === Object.prototype
 
 /** The caller's own credential goes out as it is, and alone (REQ-19). */
-const hasOwnCredential = (headers: HeadersInit): boolean => new Headers(headers).has('Authorization')
+const hasOwnCredential = (headers: HeadersInit): boolean =>
+  isPlain(headers) ? Object.keys(headers).some((name) => /^authorization$/i.test(name)) : new Headers(headers).has('Authorization')
 
+/** Plain headers stay plain: a Headers costs more than all the rest of a call. */
 function withToken(headers: HeadersInit | undefined, token: string): HeadersInit {
   const Authorization = `Bearer ${token}`
-  if (!headers) return { Authorization }
+  if (isPlain(headers)) return { ...(headers as Record<string, string> | undefined), Authorization } // a Headers or a list is not plain
   const all = new Headers(headers)
   all.set('Authorization', Authorization)
   return all

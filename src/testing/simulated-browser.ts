@@ -45,7 +45,7 @@ export interface SimulatedTab {
 }
 
 /** Any moment will do; a round one makes traces readable. */
-export const epoch = Date.UTC(2026, 0, 1)
+const epoch = Date.UTC(2026, 0, 1)
 
 export function createBrowser(timeline: Timeline, random: () => number, behaviour: Behaviour): SimulatedBrowser {
   const records = new Map<string, string>()
