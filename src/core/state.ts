@@ -15,6 +15,8 @@ export interface State {
   readonly looking: boolean
   /** A peer has spoken of something later: what is held is never written back. */
   readonly stale: boolean
+  /** It slept, and then found no record: nobody here knows what became of the session, so a refresh comes first (rule 11). */
+  readonly doubtful: boolean
   /** When a 401 last led to a refresh. */
   readonly refusedAt: MonotonicMs
   /** When the browser last said that the network is back. */
@@ -108,6 +110,7 @@ export const initialState = (visible: boolean): State => ({
   lookedAt: null,
   looking: true,
   stale: false,
+  doubtful: false,
   refusedAt: longAgo,
   onlineAt: { wall: longAgo, mono: longAgo },
 })

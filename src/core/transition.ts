@@ -18,6 +18,8 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     const { held } = state
     switch (fact.type) {
       case 'record-read':
+        // After a freeze nobody here knows what became of a session without a record: a refresh comes first (rule 11).
+        if (!fact.record && !state.lookedAt && held.kind === 'signed-in') change({ doubtful: canPresent(held.record, policy, now) })
         change({ looking: false, lookedAt: fact.at ?? now })
         return see(fact.record, fact.by)
       case 'read-failed':
@@ -72,7 +74,8 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
       const known = last?.record.grant.access[key]?.generation === token.generation && last.deadlines[key]
       deadlines[key] = known || deadlinesOf(token, now)
     }
-    change({ held: { kind: 'signed-in', record, deadlines, arriving }, stale: false })
+    const doubtful = state.doubtful && last?.record.generation === record.generation
+    change({ held: { kind: 'signed-in', record, deadlines, arriving }, stale: false, doubtful })
   }
 
   /** It is over here. Whoever calls this says whether that is news. */

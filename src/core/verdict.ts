@@ -46,12 +46,14 @@ export function verdict(state: State, need: Need, now: Now, policy: Policy): Ver
   return wait > 0 ? { type: 'unavailable', retryAt: now.wall + wait } : null
 }
 
-/** The token that a goal is about, unless it is the one that will not do, or has no time left. */
-export function fitting({ held }: State, goal: Goal & Partial<Need>, now: Moment): AccessToken | null {
+/** The token that a goal is about, unless it is the one that will not do, or has no time left, or nobody knows whether the session still is. */
+export function fitting({ held, doubtful }: State, goal: Goal & Partial<Need>, now: Moment): AccessToken | null {
   const key = keyOf(goal)
   const token = held.kind === 'signed-in' && held.record.grant.access[key]
   const deadlines = held.kind === 'signed-in' && held.deadlines[key]
-  return token && deadlines && token.generation > goal.from && usable(token, deadlines, now, goal.minValidity) > 0 ? token : null
+  return !doubtful && token && deadlines && token.generation > goal.from && usable(token, deadlines, now, goal.minValidity) > 0
+    ? token
+    : null
 }
 
 /** Time until the token should be replaced. */

@@ -570,6 +570,50 @@ describe('rule 8: how long a claim is watched', () => {
   })
 })
 
+describe('rule 11: a tab that slept and finds no record', () => {
+  test('F42: asks the server before it uses the session again, and goes on with what it says', async () => {
+    const s = scene()
+    await s.tabs[0].session.signIn(s.world.server.grant())
+    s.tabs[0].freeze()
+    s.browser.records.clear()
+    await s.advance(seconds(30))
+    s.tabs[0].thaw()
+    await s.advance(0)
+    const early = await settled(s, callFrom(s.tabs[0]))
+    expect([early.value, early.code]).toEqual([undefined, 'refresh_unavailable']) // whoever may have a request on its way is waited for first
+    expect(s.server.calls).toEqual([])
+    expect((await settled(s, callFrom(s.tabs[0]))).value).toBe(200)
+    expect([s.server.refreshes, s.server.reused]).toEqual([1, 0])
+    expect(s.earOf(s.tabs[0]).ended).toEqual([])
+  })
+
+  test('F42, F57: and ends it if the server knows of none, with no request in between', async () => {
+    const s = scene()
+    await s.tabs[0].session.signIn(s.world.server.grant())
+    s.tabs[0].freeze()
+    s.browser.records.clear()
+    s.world.server.revoke()
+    await s.advance(seconds(30))
+    s.tabs[0].thaw()
+    const calls = Promise.allSettled([callFrom(s.tabs[0])])
+    await s.advance(minutes(1))
+    void Promise.allSettled([callFrom(s.tabs[0])])
+    await s.advance(minutes(1))
+    await calls
+    expect(s.earOf(s.tabs[0]).expired.map(({ reason }) => reason)).toEqual(['rejected'])
+    expect(s.server.calls).toEqual([])
+  })
+
+  test('F42: one that was awake goes on with what it has', async () => {
+    const s = scene()
+    await s.tabs[0].session.signIn(s.world.server.grant())
+    s.browser.records.clear()
+    await s.advance(minutes(1)) // looks, and writes it back
+    expect((await settled(s, callFrom(s.tabs[0]))).value).toBe(200)
+    expect(s.server.refreshes).toBe(0)
+  })
+})
+
 const rejected = () => Object.assign(new Error('no'), { [Symbol.for('latchkey.error')]: true, code: 'refresh_rejected' })
 
 /** A browser without BroadcastChannel: its tabs are opened after it is known. */
