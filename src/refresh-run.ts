@@ -169,10 +169,13 @@ async function watchToItsEnd(watched: ActiveRecord, since: number, { now, state,
 /** Nobody is signed in as far as this browser knows; the server's cookie may know better. */
 async function askForAnybody({ policy, server, state, feed, now, newId, insist, within }: Tools): Promise<void> {
   const sent = now()
+  const { held } = state()
   const outcome = await within(policy.refreshTimeout, server.ask(null, ownToken))
   if (outcome?.type !== 'granted') return state().held.kind === 'signed-in' ? undefined : feed({ type: 'nobody-known' })
-  const generation = (state().held.record?.generation ?? 0) + 1
-  await insist({ type: 'sign-in', of: arrival(newId(), generation, null, policy.issuer, outcome.issued, sent), unasked: true })
+  const of = arrival(newId(), (held.record?.generation ?? 0) + 1, null, policy.issuer, outcome.issued, sent)
+  const isAsked = state().held === held // nobody has signed in or out since
+  const { record, found } = isAsked ? await insist({ type: 'sign-in', of, unasked: true }) : { record: null, found: state().held.record }
+  if (!record && found !== 'foreign' && found?.status !== 'active') void server.revoke(of.grant)
 }
 
 const active = ({ held }: State): ActiveRecord | null => (held.kind === 'signed-in' && !held.arriving ? held.record : null)

@@ -182,6 +182,8 @@ export function startSession(settings: Settings, ports: Ports): Session {
 
   async function getToken({ resource, minValidity, signal }: GetTokenOptions = {}): Promise<string> {
     if (policy.cookie && refresher.send) throw new TypeError('This session keeps no token in the browser. Use session.fetch.')
+    if (minValidity !== undefined && !(minValidity >= 0 && minValidity < Infinity))
+      throw new TypeError('`minValidity` must be a span in ms.')
     const target = resource === undefined ? undefined : targets.find(({ want }) => want.resource === resource)
     if (resource !== undefined && !target) throw new TypeError('`resource` is none that a destination of `attachTo` names.')
     const grip = take(target?.want ?? own, target?.key ?? '', signal ?? null, minValidity)
@@ -190,16 +192,19 @@ export function startSession(settings: Settings, ports: Ports): Session {
 
   async function refresh({ insteadOf, signal }: RefreshOptions = {}): Promise<void> {
     if (snapshot.status === 'loading') await abortable(ready, signal)
-    const { held } = engine.state()
-    const token = held.record?.status === 'active' ? held.record.grant.access[''] : undefined
-    if (insteadOf !== undefined && token && reveal(token.token) !== insteadOf) return
-    const goal: Need = { ...need(own, token?.generation ?? 0), asks: policy.cookie }
+    const { record } = engine.state().held
+    const access = Object.entries(record?.status === 'active' ? record.grant.access : {})
+    const [key, token] = access.find(([name, it]) => (insteadOf === undefined ? name === '' : reveal(it.token) === insteadOf)) ?? []
+    if (insteadOf !== undefined && access.length > 0 && !token) return // it is in use no more
+    const want = targets.find((target) => target.key === key)?.want ?? own
+    const goal: Need = { ...need(want, token?.generation ?? 0), asks: policy.cookie }
     engine.feed({ type: 'token-needed', goal, waiting: true })
     gripOf(await abortable(engine.obtain(goal), signal))
   }
 
   async function signIn(input: SignInInput, { subject }: SignInOptions = {}): Promise<void> {
     if (engine.state().closed) gripOf({ type: 'closed' })
+    if (subject !== undefined && typeof subject !== 'string') throw new TypeError('`subject` must be a text.')
     const issued = readTokens(input)
     const before = open(input) ? sealedBefore.get(input) : undefined
     if (before) return before
@@ -214,10 +219,8 @@ export function startSession(settings: Settings, ports: Ports): Session {
   async function signOut({ reason = 'signed-out' }: SignOutOptions = {}): Promise<{ readonly revoked: boolean }> {
     if (snapshot.status === 'loading') await ready
     const id = sessionNow()
-    if (id) {
-      departure = new Promise((resolve) => departures.set(id, (revoked) => resolve({ revoked })))
-      engine.feed({ type: 'signed-out', reason })
-    }
+    if (id) departure = new Promise((resolve) => departures.set(id, (revoked) => resolve({ revoked })))
+    engine.feed({ type: 'signed-out', reason }) // an answer that is still on its way is revoked, too
     return departure
   }
 }

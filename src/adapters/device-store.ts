@@ -19,6 +19,7 @@ interface Sealed {
 export function deviceStore(): Store {
   let database: UseStore | undefined
   let fallback: Store | undefined
+  let trusted = false
   let sealingKey: CryptoKey | undefined
   const lastRead = new Map<string, { readonly sealed: Sealed | undefined; readonly text: string | null }>()
 
@@ -30,6 +31,7 @@ export function deviceStore(): Store {
     sealingKey = found ?? sealingKey
     const text = sealed && found ? await unseal(sealed, found, key) : null
     lastRead.set(key, { sealed, text })
+    trusted ||= text !== null
     return text
   }
 
@@ -55,6 +57,7 @@ export function deviceStore(): Store {
     )
     if (done) lastRead.set(key, { sealed: after, text: next })
     else lastRead.delete(key)
+    trusted ||= done
     return done
   }
 
@@ -63,7 +66,13 @@ export function deviceStore(): Store {
     if (fallback) return task(fallback)
     try {
       return await task({ read: look, replace: exchange })
-    } catch {
+    } catch (error) {
+      // What all tabs share must not become two truths: once it has kept a record, a failure is one, and the next try opens it anew.
+      if (trusted) {
+        database = undefined
+        lastRead.clear()
+        throw error
+      }
       fallback ??= memoryStore()
       return task(fallback)
     }

@@ -34,8 +34,11 @@ export function renewal(of: ActiveRecord, want: Want, issued: Issued, sent: Mome
   // A token of no use, or the one that was to be replaced, with no less of a life than it had: asking again gives it again (F25).
   const { accessToken, lasts } = issued
   const isSame = last && reveal(last.token) === reveal(accessToken) && (lasts ?? Infinity) >= (last.life?.lasts ?? 0)
+  // Its life was over on the way: the next may be quicker; the one after that, not for the asking alone.
+  const late = backOff(of.retry, now, false)
+  const isLate = (lasts ?? Infinity) * 0.9 <= now.mono - sent.mono
   return {
-    retry: lasts === 0 || isSame ? backOff(of.retry, now, true, null, 40_000) : null,
+    retry: isSame || lasts === 0 ? backOff(of.retry, now, true, null, 40_000) : isLate ? { ...late, wait: of.retry ? late.wait : 0 } : null,
     grant: grantOf(issued, sent, of.generation + 1, key),
   }
 }

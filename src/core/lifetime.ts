@@ -36,4 +36,5 @@ const leeway = (lasts: Ms): Ms => Math.min(5_000, lasts / 10)
 export const usable = ({ life }: AccessToken, { expires }: Deadlines, now: Moment, minValidity?: Ms): Ms =>
   left(expires, now) - (life ? (minValidity === undefined ? leeway(life.lasts) : Math.min(minValidity, life.lasts / 2)) : 0)
 
-export const isOver = (life: Lifetime | null, now: Moment): boolean => life !== null && age(life, now) >= life.lasts
+/** Only what is over by a clock that goes forward: of a clock that went back the server shall judge. */
+export const isOver = (life: Lifetime | null, now: Moment): boolean => life !== null && now.wall - life.from >= life.lasts

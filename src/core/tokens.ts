@@ -68,7 +68,7 @@ export function readTokens(input: unknown): Issued {
     accessToken: secret(access),
     lasts,
     refreshToken: refresh ? secret(refresh) : null,
-    refreshLasts: seconds(field('refresh_expires_in')),
+    refreshLasts: seconds(field('refresh_expires_in')) || null, // nought is how some servers say that it does not expire
     scope: text(field('scope')),
     subject: typeof sub === 'string' ? sub : null,
   }

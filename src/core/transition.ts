@@ -53,6 +53,7 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
         orders.push({ do: 'arrive', record: fact.record })
         return
       case 'signed-out':
+        if (held.kind === 'loading') return letGo(null)
         if (held.kind !== 'signed-in') return
         letGo(endOf(held.record, fact.reason, now.wall))
         orders.push({ do: 'end', record: held.record, reason: fact.reason, wanted: true })

@@ -91,7 +91,8 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
   }
 
   function transmit(input: Input, init: Init, signal: AbortSignal | null, grip: Grip): Promise<Response> {
-    const both = signal ? AbortSignal.any([signal, grip.signal]) : grip.signal
+    // Safari before 17.4 cannot join signals: there the answer is held back all the same, but not cut short.
+    const both = signal ? (AbortSignal.any?.([signal, grip.signal]) ?? signal) : grip.signal
     // With an init, be it for a header, a Request forgets what it was told of the referrer.
     const told = isRequest(input) ? { referrer: input.referrer, referrerPolicy: input.referrerPolicy, ...init } : init
     const answer = send
@@ -114,7 +115,7 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
   }
 }
 
-const isRequest = (input: Input): input is Request => typeof input === 'object' && 'headers' in input
+const isRequest = (input: Input): input is Request => typeof input === 'object' && input !== null && 'headers' in input
 
 const isPlain = (it: object | undefined): boolean => !it || Object.getPrototypeOf(it) === Object.prototype
 

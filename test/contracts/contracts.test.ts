@@ -50,3 +50,26 @@ test('a store that forgets to compare does not pass', async () => {
   const results = await Promise.allSettled(storeContract(() => careless).map(({ run }) => run()))
   expect(results.filter(({ status }) => status === 'rejected').length).toBeGreaterThanOrEqual(3)
 })
+
+test('F41: once it has kept a record, deviceStore makes no second truth of a failure that passes', async () => {
+  const store = deviceStore()
+  await store.replace('one truth', null, 'kept')
+  const { transaction } = IDBDatabase.prototype
+  IDBDatabase.prototype.transaction = () => {
+    throw new DOMException('Connection to Indexed Database server lost', 'UnknownError')
+  }
+  await expect(store.read('one truth')).rejects.toThrow('lost')
+  IDBDatabase.prototype.transaction = transaction
+  expect(await store.read('one truth')).toBe('kept')
+})
+
+test('F38, F41: one that never could keeps records in memory', async () => {
+  const { transaction } = IDBDatabase.prototype
+  IDBDatabase.prototype.transaction = () => {
+    throw new DOMException('A mutation operation was attempted on a database that did not allow mutations.', 'InvalidStateError')
+  }
+  const store = deviceStore()
+  expect(await store.replace('refused', null, 'kept')).toBe(true)
+  IDBDatabase.prototype.transaction = transaction
+  expect(await store.read('refused')).toBe('kept')
+})

@@ -45,9 +45,9 @@ const table: readonly { name: string; write: Write; signs: string }[] = [
   },
   { name: 'a sign-in names nothing', write: { type: 'sign-in', of, unasked: false }, signs: '++++++++' },
   {
-    name: 'F66: a sign-in that nobody asked for names the absence of one',
+    name: 'F66: a sign-in that nobody asked for names that nothing was written since',
     write: { type: 'sign-in', of, unasked: true },
-    signs: '----+-++',
+    signs: '-------+',
   },
   { name: 'a write-back names absence, or an older generation', write: { type: 'restore', of, claim }, signs: '--+----+' },
   { name: 'a tombstone that is written back beats its session', write: { type: 'restore', of: ended(), claim }, signs: '+++----+' },
@@ -123,6 +123,10 @@ describe('what is written', () => {
       generation: 9,
       fence: 7,
     })
+  })
+
+  test('F66: a sign-in that nobody asked for follows an end that was known before it', () => {
+    expect(amend(ended({ generation: of.generation - 1 }), { type: 'sign-in', of, unasked: true }, now)).toMatchObject({ status: 'active' })
   })
 
   test('a write-back keeps the claim that it finds', () => {

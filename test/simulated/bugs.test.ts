@@ -193,3 +193,94 @@ test('a refresh goes on to the end of its claim, whoever closes in between', asy
   expect(s.earOf(s.tabs[1]).refreshed).toHaveLength(1)
   expect(s.server.reused).toBe(0)
 })
+
+describe('clocks and limits that a server tells', () => {
+  test('F23: a clock that goes back ends no session whose refresh token has a lifetime', async () => {
+    const s = scene()
+    await s.tabs[0].session.signIn(s.server.grant({ refresh_expires_in: 30 * 86_400 }))
+    s.insideOf(s.tabs[0]).setClock(-hours(1))
+    await s.advance(minutes(10))
+    expect(s.earOf(s.tabs[0]).ended).toEqual([])
+    expect(s.server.refreshes).toBeGreaterThan(0)
+  })
+
+  test('F50: a refresh token that lives for nought seconds is one that the server says nothing of', async () => {
+    const s = scene()
+    await s.tabs[0].session.signIn(s.server.grant({ refresh_expires_in: 0 }))
+    await s.advance(minutes(10))
+    expect(s.earOf(s.tabs[0]).ended).toEqual([])
+    expect(s.server.refreshes).toBeGreaterThan(0)
+  })
+
+  test('F24: tokens that are over before they arrive are not asked for again and again', async () => {
+    const s = scene({ expiresIn: 1 })
+    s.latency = () => 600
+    await s.tabs[0].session.signIn(s.server.grant())
+    s.tabs[0].hide()
+    await s.advance(seconds(2))
+    expect((await settled(s, callFrom(s.tabs[0]))).code).toBe('refresh_unavailable')
+    expect(s.server.refreshes).toBeLessThanOrEqual(2)
+  })
+})
+
+describe('a cookie that speaks for somebody', () => {
+  const cookie = () => scripted({ presents: 'cookie' })
+
+  test.each([1, 2])('F66: an answer from before a sign-in and a sign-out brings nobody back, and is revoked (tab %i)', async (tab) => {
+    const script = cookie()
+    const s = scene({ tabs: 2, session: { refresh: script.refresher } })
+    script.stage = s
+    script.answers.push({ after: seconds(3), give: tokens('early') })
+    await s.advance(seconds(1))
+    const { session } = tab === 1 ? s.tabs[0] : s.tabs[1]
+    await settled(s, session.signIn(tokens('mine')))
+    await settled(s, session.signOut())
+    await s.advance(seconds(20))
+    expect(s.tabs.map(({ session: { state } }) => state.status)).toEqual(['signed-out', 'signed-out'])
+    expect(storedIn(s)?.status).toBe('ended')
+    expect(script.revoked).toContain('refresh-early')
+  })
+
+  test('F67: a sign-out while nobody knows yet holds when the answer comes', async () => {
+    const script = cookie()
+    const s = scene({ session: { refresh: script.refresher } })
+    script.stage = s
+    script.answers.push({ after: seconds(9), give: tokens('late') })
+    await s.advance(seconds(1))
+    const out = watch(s.tabs[0].session.signOut(), s.now)
+    await s.advance(minutes(1))
+    expect(out.result?.code).toBeNull()
+    expect(s.tabs[0].session.state.status).toBe('signed-out')
+  })
+})
+
+describe('bad input', () => {
+  test('REQ-12: a subject that is no text is refused, and nothing is written that cannot be read', async () => {
+    const s = scene()
+    const signIn = s.tabs[0].session.signIn(s.server.grant(), { subject: 42 as unknown as string })
+    await expect(signIn).rejects.toThrow(TypeError)
+    expect(s.browser.records.size).toBe(0)
+  })
+
+  test.each([Number.NaN, -1, Number.POSITIVE_INFINITY])('F30: a minValidity of %d is refused, and asks nobody', async (minValidity) => {
+    const s = scene()
+    await s.tabs[0].session.signIn(s.server.grant())
+    await expect(s.tabs[0].session.getToken({ minValidity })).rejects.toThrow(TypeError)
+    expect(s.server.presentations).toEqual([])
+  })
+})
+
+test('F55: insteadOf is about whatever token it is, a resource’s too', async () => {
+  const script = scripted()
+  const attachTo = ['https://own.test', { url: 'https://files.test', resource: 'urn:files' }]
+  const s = scene({ session: { attachTo, refresh: script.refresher } })
+  script.stage = s
+  const { session } = s.tabs[0]
+  await session.signIn(tokens('first'))
+  const files = async () => (await settled(s, session.getToken({ resource: 'urn:files' }))).value as string
+  const before = await files()
+  await settled(s, session.refresh({ insteadOf: before }))
+  expect(await files()).not.toBe(before)
+  await settled(s, session.refresh({ insteadOf: before })) // in use no more
+  expect(script.asked).toHaveLength(2)
+})
