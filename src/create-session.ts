@@ -24,6 +24,7 @@ import { startSession } from './start-session.ts'
  * ```
  */
 export function createSession(options: SessionOptions): Session {
+  if (!options) throw new TypeError('`options` is missing: createSession({ attachTo, refresh }).')
   if (!options.store && isServer()) return inertSession(options)
   const settings = resolveOptions(options, base())
   const { name, store, fetch } = settings

@@ -1,5 +1,6 @@
 import { LatchkeyError } from './errors.ts'
 import { matcher } from './fetch/destinations.ts'
+import { sessionFetch } from './fetch/session-fetch.ts'
 import { resolveOptions, type SessionOptions } from './options.ts'
 import type { Session } from './session.ts'
 import { loading } from './snapshot.ts'
@@ -26,8 +27,12 @@ export function inertSession(options: SessionOptions): Session {
     signIn: nobodyHere,
     signOut: async () => ({ revoked: false }),
     refresh: nobodyHere,
-    fetch: (input, init) =>
-      match(typeof input === 'object' && 'url' in input ? input.url : input) ? nobodyHere() : (fetch ?? globalThis.fetch)(input, init),
+    fetch: sessionFetch(
+      match,
+      { take: nobodyHere, instead: nobodyHere },
+      (input, init) => (fetch ?? globalThis.fetch)(input, init),
+      undefined,
+    ),
     getToken: nobodyHere,
     destinationOf: (url) => match(url)?.entry ?? null,
     close() {},

@@ -17,7 +17,7 @@ export interface SessionOptions {
    * @example
    * ```ts
    * refresh: ({ refreshToken, signal }) =>
-   *   fetch('/auth/refresh', { method: 'POST', body: JSON.stringify({ refreshToken }), signal })
+   *   fetch('/auth/refresh', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ refreshToken }), signal })
    * ```
    */
   readonly refresh: RefreshFunction | Refresher
@@ -42,7 +42,7 @@ export interface SessionOptions {
   readonly keepFresh?: 'while-visible' | 'always' | 'on-demand' | undefined
 
   /**
-   * Longest a refresh may take, in ms. A caller that waits for a token gets it, or `refresh_unavailable`, at most
+   * How long a refresh is waited for, in ms, from 1000 to 120 000. It goes on for a minute more: a late answer is kept, or revoked. A caller that waits for a token gets it, or `refresh_unavailable`, at most
    * 2 s after this.
    * @defaultValue `10_000`
    */
@@ -81,6 +81,7 @@ export function resolveOptions(options: SessionOptions, base: string | null): Se
   const targets = targetsOf(attachTo, whenSignedOut, base)
   for (const target of targets) oneOf('whenSignedOut', target.whenSignedOut, ['reject', 'send'])
   const refresher = strategy ?? { refresh: refresh as RefreshFunction, id: targets[0] ? targets[0].origin + targets[0].path : '' } // no strategy: a function
+  if (!refresher.id && !name) refuse('name', 'must be given where `attachTo` names no destination')
   return { targets, refresher, name: name ?? refresher.id, store: store ?? null, fetch: fetch ?? null, keepFresh, refreshTimeout }
 }
 

@@ -104,7 +104,8 @@ export interface Refresher {
   /** What a refresh presents. With `cookie`, a start without a stored session asks the server once. @defaultValue `'refresh-token'` */
   readonly presents?: 'refresh-token' | 'cookie' | undefined
   /**
-   * After a time-out, present the same refresh token once more, at once: catches a server's grace window. Turn it off for a server that is
+   * After a time-out, present the same refresh token once more, at once: catches a server's grace window. (After a broken connection it is
+   * presented again in any case.) Turn it off for a server that is
    * known to rotate strictly and to be slow, where the second presentation is what ends the session.
    * @defaultValue `true`
    */

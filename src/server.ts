@@ -19,7 +19,7 @@ export const serverOf = (
     } catch (error) {
       outcome = outcomeOfError(error)
     }
-    if (outcome.type === 'unavailable') failed(outcome.cause)
+    if (outcome.type !== 'granted') failed(outcome.cause)
     return outcome
   },
   async revoke({ refreshToken, access }) {

@@ -63,7 +63,7 @@ export interface Session {
   readonly signIn: (input: SignInInput, options?: SignInOptions) => Promise<void>
 
   /**
-   * Ends the session in all tabs. Here it is over before the call returns: tokens erased, waiting and running requests
+   * Ends the session in all tabs. Here it is over before the call returns (while `loading`, as soon as that is over): tokens erased, waiting and running requests
    * rejected. The promise is about the server: did it confirm that the tokens are revoked? Never rejects, works offline,
    * twice is once.
    * @example
@@ -156,7 +156,7 @@ export interface RefreshOptions {
 export interface GetTokenOptions {
   /** As named in a {@link Destination}. @defaultValue the session's own token */
   readonly resource?: string | undefined
-  /** At least this long to live, in ms. @defaultValue `5_000` */
+  /** At least this long to live, in ms, but never more than half the token's life. @defaultValue `5_000`, or a tenth of a life under 50 s */
   readonly minValidity?: number | undefined
   /** Ends this call's wait, not the refresh. */
   readonly signal?: AbortSignal | undefined

@@ -57,9 +57,10 @@ export function startSession(settings: Settings, ports: Ports): Session {
       grips.clear()
       const { kind, record } = state.held
       if (bond && (kind !== 'signed-in' || record.session !== bond.session)) {
-        bond.over.abort(ended(record, bond.session))
+        bond.over.abort(ended(record, bond.session, lastCause))
         bond = null
       }
+      if (kind === 'signed-in' && !record.retry) lastCause = undefined
       const last = snapshot
       snapshot = snapshotOf(state, last, lastCause)
       if (snapshot !== last) listeners.deliver('state', snapshot)
@@ -68,7 +69,10 @@ export function startSession(settings: Settings, ports: Ports): Session {
       if (listeners.has('diagnostic')) listeners.deliver('diagnostic', diagnosticOf(fact, state, clock.now().wall, policy.owner))
     },
     arrived: (id) => arrivals.get(id)?.(),
-    revoked: (id, confirmed) => departures.get(id)?.(confirmed),
+    revoked(id, confirmed) {
+      departures.get(id)?.(confirmed)
+      departures.delete(id)
+    },
     settled() {
       if (snapshot.status !== 'loading') isReady(snapshot)
       listeners.flush()
@@ -96,17 +100,20 @@ export function startSession(settings: Settings, ports: Ports): Session {
     switch (found.type) {
       case 'token':
         // Between the verdict and this line a microtask may have ended the session (F67).
-        if (sessionNow() !== found.session) throw ended(engine.state().held.record, found.session)
+        if (sessionNow() !== found.session) throw ended(engine.state().held.record, found.session, lastCause)
         if (bond?.session !== found.session) bond = { session: found.session, over: new AbortController() }
         return { token: reveal(found.token.token), generation: found.token.generation, session: found.session, signal: bond.over.signal }
       case 'signed-out':
         throw new LatchkeyError('signed_out', 'Nobody is signed in, so nothing was sent. Ask the user to sign in.')
       case 'ended':
-        throw ended(found.end, found.end?.session)
+        throw ended(found.end, found.end?.session, lastCause)
       case 'unavailable':
         throw unavailable(found.retryAt, lastCause)
       case 'closed':
-        throw new LatchkeyError('closed', 'This session object was closed, so it sends nothing more. The session itself is as it was.')
+        throw new LatchkeyError(
+          'closed',
+          'This session object was closed, so it sends nothing more. The session itself is as it was; createSession gives another object.',
+        )
     }
   }
 
@@ -234,11 +241,8 @@ interface Bond {
 const own: Want = { resource: null, scope: null }
 
 /** For a call of `session`, when `held` is what there is instead. */
-const ended = (held: SessionRecord | null, session: string | undefined): LatchkeyError =>
-  new LatchkeyError(
-    'session_ended',
-    'The session ended before this call was done. The app has been told by onSessionEnded; there is nothing to do here.',
-    {
-      reason: held?.status === 'ended' && held.session === session ? held.reason : 'user-changed',
-    },
-  )
+function ended(held: SessionRecord | null, session: string | undefined, lastCause: unknown): LatchkeyError {
+  const reason = held?.status === 'ended' && held.session === session ? held.reason : 'user-changed'
+  const message = `The session ended (${reason}) before this call was done. The app has been told by onSessionEnded; there is nothing to do here.`
+  return new LatchkeyError('session_ended', message, { reason, cause: reason === 'rejected' ? lastCause : undefined })
+}

@@ -75,10 +75,14 @@ describe('a session is called', () => {
       is: 'https://api.example.com/v1',
     },
     { name: 'by its first destination, of this page', options: {}, is: 'https://app.example.com/api' },
-    { name: 'by nothing, for a plain function without a destination', options: { attachTo: [] }, is: '' },
   ])('$name', ({ options, is }) => {
     expect(resolve(options).name).toBe(is)
   })
+})
+
+test('a plain function without a destination needs a name', () => {
+  expect(() => resolve({ attachTo: [] })).toThrow(/`name` must be given/)
+  expect(resolve({ attachTo: [], name: 'mine' }).name).toBe('mine')
 })
 
 test('a strategy stays whole, and a function becomes one', () => {

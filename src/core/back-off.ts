@@ -13,7 +13,7 @@ export function backOff(last: Retry | null, now: Now, binding: boolean, asked: M
   const attempt = (last?.attempt ?? 0) + 1
   const growing = Math.max(Math.min(500 * 2 ** attempt, 60_000), least) * (1 - now.chance / 5)
   const wait = asked === null ? growing : Math.min(asked, longestWait) + now.chance * 2_000
-  return { attempt, since: last?.since ?? now.wall, at: now.wall, wait, binding }
+  return { attempt, since: last?.since ?? now.wall, at: now.wall, wait: Math.round(wait), binding }
 }
 
 /**

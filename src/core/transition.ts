@@ -194,7 +194,8 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     const { held } = state
     if (held.kind !== 'signed-in' || state.closed || state.refreshing) return
     if (canPresent(held.record, policy, now)) {
-      if (isAhead(state, policy) && renewIn(state, ownToken, now) <= 0)
+      // After a failure the next attempt is due when its wait is over, however good the token still is.
+      if (isAhead(state, policy) && (held.record.retry || renewIn(state, ownToken, now) <= 0))
         begin({ ...ownToken, from: held.record.grant.access['']?.generation ?? 0 }, false)
     } else if (left(held.deadlines['']?.expires ?? now, now) <= 0) {
       if (mustLook(state, now)) return look()
@@ -210,10 +211,8 @@ export function nextWake(state: State, now: Now, policy: Policy): Ms {
   if (closed) return Infinity
   const nextLook = visible && lookedAt && !looking ? lookedAt.mono + policy.lookEvery - now.mono : Infinity
   if (held.kind !== 'signed-in' || held.arriving || refreshing || looking) return nextLook
-  const renewal =
-    isAhead(state, policy) && canPresent(held.record, policy, now)
-      ? Math.max(renewIn(state, ownToken, now), pause(state, now, false))
-      : Infinity
+  const due = held.record.retry ? pause(state, now, false) : renewIn(state, ownToken, now)
+  const renewal = isAhead(state, policy) && canPresent(held.record, policy, now) ? due : Infinity
   const expiry = left(held.deadlines['']?.expires ?? now, now)
   return Math.max(0, Math.min(nextLook, renewal, expiry > 0 ? expiry : Infinity))
 }

@@ -19,8 +19,8 @@ export function createApi(session: Pick<Session, 'fetch'>, options: Omit<Options
     throw new TypeError('`retry.statusCodes` must not hold 401: the session renews the token and tries again by itself, once.')
   }
   return ky.create({
-    timeout: 30_000,
     ...options,
+    timeout: options.timeout ?? 30_000,
     fetch: session.fetch,
     retry: {
       ...retry,

@@ -15,7 +15,7 @@ export interface RefreshEndpointOptions {
   readonly body?: ((refreshToken: string) => unknown) | undefined
   /** Finds the tokens in an unusual answer. @defaultValue both spellings, also inside `data` or `tokens` */
   readonly parse?: ((json: unknown) => TokenResponse | Tokens) | undefined
-  /** Is this answer a refusal for good? `json` is `undefined` if the body is not JSON. @defaultValue as above */
+  /** Is this answer a refusal for good? `json` is `undefined` if the body is not JSON. @defaultValue `invalid_grant`, or a 401 that is not a web page */
   readonly isRejected?: ((status: number, json: unknown) => boolean) | undefined
 }
 
@@ -59,7 +59,7 @@ export function refreshEndpoint(url: string, options: RefreshEndpointOptions = {
       try {
         return parse(json)
       } catch (cause) {
-        throw new Error('`parse` failed on what the server answered.', { cause }) // its TypeError would pass for one of the network's
+        throw new Error('`parse` failed on what the server answered. The session stays and tries again; mend `parse`.', { cause }) // its TypeError would pass for one of the network's
       }
     },
     ...(logout && {

@@ -11,8 +11,9 @@ export interface OAuthRefreshOptions {
 }
 
 /**
- * Refreshes at an OAuth 2.0 token endpoint (RFC 6749 §6) without the rest of `latchkey/oauth`: 0.9 kB. Ends the session on
- * `invalid_grant` only.
+ * Refreshes at an OAuth 2.0 token endpoint (RFC 6749 §6); with `revocationEndpoint`, sign-out revokes there (RFC 7009). Ends the
+ * session on `invalid_grant` only.
+ * @throws TypeError naming the option that is missing
  * @example
  * ```ts
  * oauthRefresh({ tokenEndpoint: 'https://login.example.com/token', clientId: 'spa' })

@@ -1,17 +1,18 @@
 import type { Store } from '../ports.ts'
 
-/**
- * @example
- * ```ts
- * for (const { name, run } of storeContract(makeStore)) test(name, run)
- * ```
- */
+/** One thing that a store must do. `run` rejects if it does not. */
 export interface ContractCase {
   readonly name: string
   readonly run: () => Promise<void>
 }
 
-/** What a store must do, as cases for any test runner. */
+/**
+ * What a store must do, as cases for any test runner.
+ * @example
+ * ```ts
+ * for (const { name, run } of storeContract(makeStore)) test(name, run)
+ * ```
+ */
 export function storeContract(make: () => Store | Promise<Store>): readonly ContractCase[] {
   let keys = 0
   const cases: Record<string, (store: Store, key: string) => Promise<void>> = {

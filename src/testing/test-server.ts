@@ -7,12 +7,13 @@ export interface TestServer {
   readonly refresher: Refresher
   /** What a login would answer. */
   grant(overrides?: Partial<TokenResponse>): TokenResponse
-  /** The next refresh is refused, as after an administrator's click. */
+  /** Revokes all that was granted so far, as an administrator would: refreshes are refused, API calls are answered 401. A later `grant()` is good. */
   revoke(): void
   /** The next `count` refreshes fail so. @defaultValue 1 */
   fail(how: FailHow, count?: number): void
   /** Answers API calls. @defaultValue 200 with a valid token, 401 without */
   onRequest(handler: (request: Request) => Response | Promise<Response>): void
+  /** Refreshes answered with new tokens. */
   readonly refreshes: number
   /** Refresh tokens presented twice: what must stay 0. */
   readonly reused: number

@@ -8,7 +8,7 @@ const readme = readFileSync(`${root}README.md`, 'utf8')
 
 /** What the README's programs take for granted of the app around them. */
 const app = `
-  import type { LatchkeyError, Session, SessionState } from 'latchkey'
+  import type { Session, SessionState } from 'latchkey'
   declare global {
     const session: Session
     const socket: WebSocket
@@ -16,17 +16,25 @@ const app = `
     function render(state: SessionState): void
     function showLogin(reason: string): void
     function tryLater(at: number | null): void
-    function isLatchkeyError(error: unknown, code: 'session_ended' | 'refresh_unavailable'): error is LatchkeyError
-    function useSyncExternalStore<T>(subscribe: (change: () => void) => () => void, get: () => T, getOnServer: () => T): T
     function expect(value: unknown): { toEqual(other: unknown): void }
     interface ImportMeta { readonly hot?: { dispose(run: () => void): void } }
+  }
+`
+
+/** React is no dependency of ours: of its types what the README needs. */
+const react = `
+  declare module 'react' {
+    export function useSyncExternalStore<T>(subscribe: (change: () => void) => () => void, get: () => T, getOnServer: () => T): T
   }
 `
 
 const programs = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program = '']) => program)
 
 test('every program in the README compiles', () => {
-  const files = new Map<string, string>([[`${root}test/docs/app.ts`, app]])
+  const files = new Map<string, string>([
+    [`${root}test/docs/app.ts`, app],
+    [`${root}test/docs/react.d.ts`, react],
+  ])
   for (const [index, program] of programs.entries()) files.set(`${root}test/docs/program-${index}.ts`, asFunctionIfItReturns(program))
 
   const { config } = ts.readConfigFile(`${root}tsconfig.json`, ts.sys.readFile)

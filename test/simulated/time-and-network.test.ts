@@ -270,9 +270,9 @@ describe('C: networks and servers that fail', () => {
       expect((await settled(s, callFrom(s.tabs[1]))).value).toBe(200)
     }
     expect(s.server.presentations).toHaveLength(1)
-    await s.advance(asked + seconds(125) - s.now())
-    for (const tab of s.tabs) void tab.session.refresh().catch(() => {})
-    await s.advance(seconds(1))
+    expect(s.tabs[0].session.state).toMatchObject({ trouble: { error: { code: 'refresh_unavailable' } } })
+    await s.advance(asked + seconds(126) - s.now()) // and nobody has to ask for it
+    expect(s.tabs[0].session.state).toMatchObject({ trouble: null })
     expect(s.server.presentations).toHaveLength(2)
   })
 
