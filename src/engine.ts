@@ -159,6 +159,9 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
     return done
   }
 
+  /** While something that the user does is on its way, what the store says of anything else was before it. */
+  const isHeard = (write: Write): boolean => acting === Number(isAct(write))
+
   /** Compare and commit (rule 1): read, see whether the record is what the write names, replace; refused, again. */
   async function exchange(write: Write, afresh: boolean): Promise<Committed> {
     for (;;) {
@@ -169,7 +172,7 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
       if (record && afresh && !(await replace(text, null))) continue
       const asked = clock.now().mono
       if (record && !(await replace(afresh ? null : text, serializeRecord(record)))) continue
-      if (acting <= isAct(write)) feed({ type: 'record-read', record: record ?? found, by: record ? 'this-tab' : 'other-tab' })
+      if (isHeard(write)) feed({ type: 'record-read', record: record ?? found, by: record ? 'this-tab' : 'other-tab' })
       if (record && write.type !== 'claim' && write.type !== 'retry') tell(record, false)
       return { record, found, asked }
     }
@@ -179,7 +182,7 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
 
   /** Nobody else may find a spent token with the lock free, or an ended session alive: written again, then in the place of what is there (rule 5). */
   function insist(write: Write): Promise<Committed> {
-    acting += isAct(write)
+    acting += Number(isAct(write))
     return inTurn(async () => {
       for (let failures = 0; failures < 3; failures++) {
         try {
@@ -190,10 +193,10 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
       }
       const found = write.type === 'end' && write.wanted ? write.of : state.held.record
       const record = amend(found, write, now())
-      if (acting <= isAct(write)) feed(record ? { type: 'record-read', record, by: 'this-tab' } : { type: 'read-failed' })
+      if (isHeard(write)) feed(record ? { type: 'record-read', record, by: 'this-tab' } : { type: 'read-failed' })
       return { record, found, asked: clock.now().mono }
     }).finally(() => {
-      acting -= isAct(write)
+      acting -= Number(isAct(write))
     })
   }
 
@@ -320,8 +323,8 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
 
 const ignore = () => {}
 
-/** Is it what the user does, here and now? Then it counts. */
-const isAct = (write: Write): number => Number(write.type === 'sign-in' || (write.type === 'end' && write.wanted))
+/** Is it something that the user does, here and now? */
+const isAct = (write: Write): boolean => write.type === 'sign-in' || (write.type === 'end' && write.wanted)
 
 /** A port may throw where it should reject. */
 const attempt = async <T>(task: () => Promise<T>): Promise<T> => task()

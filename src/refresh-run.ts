@@ -80,7 +80,7 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
       if (state().closed) return
       if (!record) return state().held === held && found !== 'foreign' ? await askForAnybody(tools) : undefined
       if (fitting(state(), goal, now()) || pause(state(), now(), true) > 0 || !canPresent(record, policy, now())) return
-      if (found === 'foreign') throw new Error('A later version, or a session of another server, holds the record.')
+      if (found === 'foreign') throw new Error('The record is not ours.')
       if (!found) {
         await tools.recover()
         continue
