@@ -20,7 +20,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/browser/**'] },
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/browser/**'], setupFiles: ['test/seeded.ts'] },
       },
       {
         extends: true,

@@ -108,7 +108,6 @@ function holdsAlways({ s, live, ears, work }: Played): void {
 
 const settings = {
   numRuns: Number(process.env.LATCHKEY_SEEDS ?? 200),
-  seed: Number(process.env.LATCHKEY_SEED ?? 42),
   interruptAfterTimeLimit: 100_000,
 }
 
