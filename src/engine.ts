@@ -1,4 +1,4 @@
-import { type ActiveRecord, parseRecord, type SessionRecord, serializeRecord } from './core/record.ts'
+import { type ActiveRecord, type EndReason, parseRecord, type SessionRecord, serializeRecord } from './core/record.ts'
 import { reveal } from './core/secret.ts'
 import { type Announcement, type Fact, initialState, type Order, type Policy, type State } from './core/state.ts'
 import type { Ms, Now } from './core/time.ts'
@@ -13,9 +13,6 @@ export interface Audience {
   readonly changed: (state: State) => void
   readonly announced: (news: Announcement) => void
   readonly happened: (fact: { readonly type: string }, state: State) => void
-  /** The record of a sign-in is there for other tabs to see; or there is no store that takes it. */
-  readonly arrived: (session: string) => void
-  readonly revoked: (session: string, confirmed: boolean) => void
   /** Everything that there was to decide has been decided. */
   readonly settled: () => void
 }
@@ -26,6 +23,10 @@ export interface Engine {
   readonly feed: (fact: Fact) => void
   /** What a caller gets: at once if it can be said, else when it can be, and in any case 2 s after `refreshTimeout`. */
   readonly obtain: (need: Need) => Verdict | Promise<Verdict>
+  /** In use from now on. Resolves when other tabs can see it; or there is no store that takes it. */
+  readonly signIn: (record: ActiveRecord) => Promise<void>
+  /** Over from now on. Resolves with whether the server has confirmed it. */
+  readonly signOut: (reason: EndReason) => Promise<boolean>
   /** A refresh that has been sent goes on to its end: its answer belongs to all tabs. Whoever waits is told `closed`. */
   readonly close: () => void
 }
@@ -56,6 +57,7 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
   let storing: Promise<unknown> = Promise.resolve()
   let recovering: Promise<void> | null = null
   let acting = 0 // sign-ins and sign-outs on their way to the store: until they are there, it says what was before
+  let departure = Promise.resolve(false)
   let cancelWake = () => {}
 
   const now = (): Now => ({ ...clock.now(), chance: random.chance() })
@@ -117,10 +119,8 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
         return void refreshRun(order.goal, tools)
           .catch(() => feed({ type: 'store-failed' }))
           .then(() => feed({ type: 'refresh-ended' }))
-      case 'arrive':
-        return void arrive(order.record)
-      case 'end':
-        return void end(order)
+      case 'expire':
+        return void expire(order.record)
       case 'ask':
         return void recover().catch(ignore)
       case 'restore':
@@ -202,24 +202,25 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
 
   async function arrive(record: ActiveRecord): Promise<void> {
     const { found } = await insist({ type: 'sign-in', of: record, unasked: false })
-    audience.arrived(record.session)
     if (!found || found === 'foreign' || found.status !== 'active') return
     const [before, after] = [found.grant.refreshToken, record.grant.refreshToken]
     // The server may have given the same token again: revoking it would end the session that has just begun.
     if (before && !(after && reveal(before) === reveal(after))) void server.revoke(found.grant)
   }
 
-  async function end({ record: of, reason, wanted }: Extract<Order, { do: 'end' }>): Promise<void> {
-    const { record, found } = await insist({ type: 'end', of, reason, wanted })
-    if (!wanted) {
-      if (!found) await recover().catch(ignore)
-      return feed({ type: 'refresh-ended' })
-    }
+  async function expire(of: ActiveRecord): Promise<void> {
+    const { found } = await insist({ type: 'end', of, reason: 'refresh-expired', wanted: false })
+    if (!found) await recover().catch(ignore)
+    feed({ type: 'refresh-ended' })
+  }
+
+  async function end(of: ActiveRecord, reason: EndReason): Promise<boolean> {
+    const { record, found } = await insist({ type: 'end', of, reason, wanted: true })
     audience.announced({ type: 'ended', record: endOf(of, reason, clock.now().wall), by: 'this-tab' })
     audience.settled()
     // The refresh token that was found in the record: the one in memory may be spent (M7).
     const grant = found === 'foreign' || found?.status !== 'active' ? of.grant : record && found.grant
-    audience.revoked(of.session, grant !== null && (await within(revokeWait, server.revoke(grant))) === true)
+    return grant !== null && (await within(revokeWait, server.revoke(grant))) === true
   }
 
   const tell = ({ session, generation }: SessionRecord, missing: boolean) => peers.tell({ session, generation, missing })
@@ -313,6 +314,18 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
           feed({ type: 'token-needed', goal: need, waiting: true })
         })
       )
+    },
+    // Each begins its write first: whoever hears of it and acts upon it comes after it.
+    signIn(record) {
+      const seen = arrive(record)
+      feed({ type: 'signed-in', record })
+      return seen
+    },
+    signOut(reason) {
+      const { held } = state
+      if (held.kind === 'signed-in') departure = end(held.record, reason)
+      feed({ type: 'signed-out', reason })
+      return departure
     },
     close() {
       for (const stop of undo.splice(0)) stop()

@@ -33,15 +33,12 @@ export function startSession(settings: Settings, ports: Ports): Session {
   }
   const listeners = createListeners(ports.report)
   const match = matcher(targets, ports.base)
-  const arrivals = new Map<string, () => void>()
   const sealedBefore = new WeakMap<object, Promise<void>>()
   const grips = new Map<string, { readonly grip: Grip; readonly until: Moment }>()
   let snapshot: SessionState = loading
   let lastEnd: SessionEnd | null = null
   let lastCause: unknown
   let bond: Bond | null = null
-  const departures = new Map<string, (revoked: boolean) => void>()
-  let departure: Promise<{ readonly revoked: boolean }> = Promise.resolve({ revoked: false })
   let isReady = (_: SessionState) => {}
   const ready = new Promise<SessionState>((resolve) => {
     isReady = resolve
@@ -67,11 +64,6 @@ export function startSession(settings: Settings, ports: Ports): Session {
     },
     happened(fact, state) {
       if (listeners.has('diagnostic')) listeners.deliver('diagnostic', diagnosticOf(fact, state, clock.now().wall, policy.owner))
-    },
-    arrived: (id) => arrivals.get(id)?.(),
-    revoked(id, confirmed) {
-      departures.get(id)?.(confirmed)
-      departures.delete(id)
     },
     settled() {
       if (snapshot.status !== 'loading') isReady(snapshot)
@@ -215,20 +207,15 @@ export function startSession(settings: Settings, ports: Ports): Session {
     const issued = readTokens(input)
     const before = open(input) ? sealedBefore.get(input) : undefined
     if (before) return before
-    const id = random.id()
-    const seen = new Promise<void>((resolve) => arrivals.set(id, resolve)).finally(() => arrivals.delete(id))
-    if (open(input)) sealedBefore.set(input, seen)
     const generation = (engine.state().held.record?.generation ?? 0) + 1
-    engine.feed({ type: 'signed-in', record: arrival(id, generation, subject ?? null, policy.issuer, issued, clock.now()) })
+    const seen = engine.signIn(arrival(random.id(), generation, subject ?? null, policy.issuer, issued, clock.now()))
+    if (open(input)) sealedBefore.set(input, seen)
     return seen
   }
 
   async function signOut({ reason = 'signed-out' }: SignOutOptions = {}): Promise<{ readonly revoked: boolean }> {
     if (snapshot.status === 'loading') await ready
-    const id = sessionNow()
-    if (id) departure = new Promise((resolve) => departures.set(id, (revoked) => resolve({ revoked })))
-    engine.feed({ type: 'signed-out', reason }) // an answer that is still on its way is revoked, too
-    return departure
+    return { revoked: await engine.signOut(reason) } // an answer that is still on its way is revoked, too
   }
 }
 

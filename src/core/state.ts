@@ -88,9 +88,8 @@ export type Fact =
 export type Order =
   | { readonly do: 'look' }
   | { readonly do: 'refresh'; readonly goal: Goal }
-  /** Write the record of a sign-in, or of an end that somebody wants; then what belongs to it. */
-  | { readonly do: 'arrive'; readonly record: ActiveRecord }
-  | { readonly do: 'end'; readonly record: ActiveRecord; readonly reason: EndReason; readonly wanted: boolean }
+  /** There is nothing left to refresh with: end it, unless the store knows better. */
+  | { readonly do: 'expire'; readonly record: ActiveRecord }
   /** Ask the peers for the record that is gone, and write back what is known if nobody has anything better. */
   | { readonly do: 'ask' }
   | { readonly do: 'restore'; readonly record: SessionRecord }

@@ -50,13 +50,10 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
         if (held.kind === 'signed-in') replace(fact.record, 'this-tab')
         hold(fact.record, true)
         announce('signed-in', fact.record, 'this-tab')
-        orders.push({ do: 'arrive', record: fact.record })
         return
       case 'signed-out':
-        if (held.kind === 'loading') return letGo(null)
-        if (held.kind !== 'signed-in') return
-        letGo(endOf(held.record, fact.reason, now.wall))
-        orders.push({ do: 'end', record: held.record, reason: fact.reason, wanted: true })
+        if (held.kind === 'loading') letGo(null)
+        else if (held.kind === 'signed-in') letGo(endOf(held.record, fact.reason, now.wall))
         return
       case 'closed':
         change({ closed: true, visible: false, lookedAt: null }) // nothing that was held ready may leave any more
@@ -200,7 +197,7 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     } else if (left(held.deadlines['']?.expires ?? now, now) <= 0) {
       if (mustLook(state, now)) return look()
       change({ refreshing: true })
-      orders.push({ do: 'end', record: held.record, reason: 'refresh-expired', wanted: false })
+      orders.push({ do: 'expire', record: held.record })
     }
   }
 }
