@@ -21,7 +21,7 @@ export interface Engine {
   readonly state: () => State
   readonly now: () => Now
   readonly feed: (fact: Fact) => void
-  /** What a caller gets: at once if it can be said, else when it can be, and in any case 2 s after `refreshTimeout`. */
+  /** What a caller gets: at once if it can be said, else when it can be, and in any case 2 s after `refreshTimeout`; ten minutes for one that is held. */
   readonly obtain: (need: Need) => Verdict | Promise<Verdict>
   /** In use from now on. Resolves when other tabs can see it; or there is no store that takes it. */
   readonly signIn: (record: ActiveRecord) => Promise<void>
@@ -33,6 +33,9 @@ export interface Engine {
 
 /** Longest that a store may take; then the session goes on from memory (F40). */
 const storeWait: Ms = 2_000
+
+/** Longest that a request is held for its user to come back. */
+const holdWait: Ms = 600_000
 
 /** Longest that a sign-out waits for the server. */
 const revokeWait: Ms = 10_000
@@ -98,11 +101,14 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
       if (found) {
         waiters.delete(waiter)
         waiter.settle(found)
-      } else if (!state.refreshing && fact.type !== 'token-needed' && mailbox.length === 0) {
+      } else if (!state.refreshing && fact.type !== 'token-needed' && mailbox.length === 0 && !isHeld(waiter.need)) {
         mailbox.push({ type: 'token-needed', goal: waiter.need, waiting: true })
       }
     }
   }
+
+  /** Nobody is there to ask a token for. */
+  const isHeld = ({ after }: Need) => after !== undefined && state.held.kind === 'signed-out'
 
   function schedule(): void {
     cancelWake()
@@ -310,8 +316,8 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
       return (
         verdict(state, need, time, policy) ??
         new Promise((settle) => {
-          waiters.add({ need, settle, until: time.mono + policy.refreshTimeout + 2_000 })
-          feed({ type: 'token-needed', goal: need, waiting: true })
+          waiters.add({ need, settle, until: time.mono + (need.after ? holdWait : policy.refreshTimeout + 2_000) })
+          feed(isHeld(need) ? { type: 'woke' } : { type: 'token-needed', goal: need, waiting: true })
         })
       )
     },

@@ -18,6 +18,11 @@ export interface SessionEnd {
   readonly subject: string | null
   readonly reason: EndReason
   readonly endedAt: EpochMs
+  /**
+   * With `rejected`: the refresh token had been sent before, and the answer was lost. A server with a grace window would have kept the
+   * session; see docs/lost-answers.md.
+   */
+  readonly answerLost: boolean
   readonly by: 'this-tab' | 'other-tab'
 }
 

@@ -79,7 +79,7 @@ export function resolveOptions(options: SessionOptions, base: string | null): Se
   if (typeof refreshTimeout !== 'number' || !(refreshTimeout >= 1_000 && refreshTimeout <= 120_000))
     refuse('refreshTimeout', 'must be from 1000 to 120000 ms')
   const targets = targetsOf(attachTo, whenSignedOut, base)
-  for (const target of targets) oneOf('whenSignedOut', target.whenSignedOut, ['reject', 'send'])
+  for (const target of targets) oneOf('whenSignedOut', target.whenSignedOut, ['reject', 'send', 'hold'])
   const refresher = strategy ?? { refresh: refresh as RefreshFunction, id: targets[0] ? targets[0].origin + targets[0].path : '' } // no strategy: a function
   if (!refresher.id && !name) refuse('name', 'must be given where `attachTo` names no destination')
   return { targets, refresher, name: name ?? refresher.id, store: store ?? null, fetch: fetch ?? null, keepFresh, refreshTimeout }

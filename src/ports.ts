@@ -64,7 +64,8 @@ export interface Peers {
 }
 
 export interface Page {
-  readonly visible: () => boolean
+  /** `null` while the page is being rendered ahead of a visit that may never come. */
+  readonly visible: () => boolean | null
   readonly listen: (notice: (signal: PageSignal) => void) => () => void
 }
 

@@ -109,7 +109,8 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
       const outcome = await within(policy.refreshTimeout, answer)
       tools.note({ type: 'answered', again, outcome: outcome?.type ?? 'overdue' })
       if (outcome?.type === 'granted') return await keep(presented, outcome.issued, tools)
-      if (outcome?.type === 'rejected') return void (await tools.insist({ type: 'end', of: claimed, reason: 'rejected', wanted: false }))
+      if (outcome?.type === 'rejected')
+        return void (await tools.insist({ type: 'end', of: claimed, reason: 'rejected', wanted: false, answerLost: again }))
       // The deadline ends the waiting, not the listening (rule 6).
       if (!outcome)
         void answer.then((late) => {
@@ -171,7 +172,11 @@ async function askForAnybody({ policy, server, state, feed, now, newId, insist, 
   const sent = now()
   const { held } = state()
   const outcome = await within(policy.refreshTimeout, server.ask(null, ownToken))
-  if (outcome?.type !== 'granted') return state().held.kind === 'signed-in' ? undefined : feed({ type: 'nobody-known' })
+  if (outcome?.type === 'rejected') return state().held.kind === 'signed-in' ? undefined : feed({ type: 'nobody-known' })
+  if (outcome?.type !== 'granted') {
+    const last = held.kind === 'loading' ? held.retry : null
+    return feed({ type: 'ask-failed', retry: backOff(last, now(), outcome?.answered ?? false, outcome?.wait) })
+  }
   const of = arrival(newId(), (held.record?.generation ?? 0) + 1, null, policy.issuer, outcome.issued, sent)
   const isAsked = state().held === held // nobody has signed in or out since
   const { record, found } = isAsked ? await insist({ type: 'sign-in', of, unasked: true }) : { record: null, found: state().held.record }

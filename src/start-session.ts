@@ -13,7 +13,7 @@ import { matcher, type Target } from './fetch/destinations.ts'
 import { type Grip, sessionFetch } from './fetch/session-fetch.ts'
 import { createListeners } from './listeners.ts'
 import type { Settings } from './options.ts'
-import type { Ports } from './ports.ts'
+import type { Ports, RefreshFunction, RefreshRequest } from './ports.ts'
 import { serverOf } from './server.ts'
 import type { GetTokenOptions, RefreshOptions, Session, SignInOptions, SignOutOptions } from './session.ts'
 import { loading, type SessionState, snapshotOf, unavailable } from './snapshot.ts'
@@ -38,6 +38,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
   let snapshot: SessionState = loading
   let lastEnd: SessionEnd | null = null
   let lastCause: unknown
+  let asking = false
   let bond: Bond | null = null
   let isReady = (_: SessionState) => {}
   const ready = new Promise<SessionState>((resolve) => {
@@ -45,7 +46,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
   })
 
   // An answer stays of use for a minute after it was due: it is kept, or revoked (protocol, rule 6).
-  const server = serverOf(refresher, ports.fetch, refreshTimeout + 60_000, (cause) => {
+  const server = serverOf({ ...refresher, refresh: refreshing }, ports.fetch, refreshTimeout + 60_000, (cause) => {
     lastCause = cause
   })
   const engine: Engine = startEngine(ports, server, policy, `latchkey:${name}`, {
@@ -75,7 +76,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
   function announced({ type, record, by }: Announcement): void {
     const { session: sessionId, subject } = record
     if (type === 'ended') {
-      const end = Object.freeze({ sessionId, subject, reason: record.reason, endedAt: record.endedAt, by })
+      const end = Object.freeze({ sessionId, subject, reason: record.reason, endedAt: record.endedAt, answerLost: record.answerLost, by })
       lastEnd = end
       listeners.deliver('ended', end)
       if (end.reason !== 'signed-out') listeners.deliver('expired', end)
@@ -84,6 +85,16 @@ export function startSession(settings: Settings, ports: Ports): Session {
     } else {
       lastEnd = null
       listeners.deliver(type, Object.freeze({ sessionId, subject, by }))
+    }
+  }
+
+  /** The app's function, and whether it is being called just now. */
+  function refreshing(request: RefreshRequest): ReturnType<RefreshFunction> {
+    asking = true
+    try {
+      return refresher.refresh(request)
+    } finally {
+      asking = false
     }
   }
 
@@ -104,7 +115,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
       case 'closed':
         throw new LatchkeyError(
           'closed',
-          'This session object was closed, so it sends nothing more. The session itself is as it was; createSession gives another object.',
+          'This session object was closed and sends nothing more. The session itself stays: createSession opens it anew.',
         )
     }
   }
@@ -157,26 +168,41 @@ export function startSession(settings: Settings, ports: Ports): Session {
     return listeners.add(type, listener)
   }
 
-  function takeFor({ want, key, whenSignedOut }: Target, signal: AbortSignal | null): Grip | null | Promise<Grip | null> {
-    if (whenSignedOut === 'reject') return take(want, key, signal)
-    const go = (error: unknown) => {
-      if (isLatchkeyError(error, 'signed_out')) return null
-      throw error
+  function takeFor(target: Target, signal: AbortSignal | null): Grip | null | Promise<Grip | null> {
+    if (asking) return null // the refresh function's own request: waiting for a token it would wait for itself (F56)
+    const { want, key, whenSignedOut } = target
+    const otherwise = (error: unknown) => {
+      if (whenSignedOut === 'send' && isLatchkeyError(error, 'signed_out')) return null
+      return hold(target, signal, error)
     }
     try {
       const grip = take(want, key, signal)
-      return grip instanceof Promise ? grip.catch(go) : grip
+      return grip instanceof Promise ? grip.catch(otherwise) : grip
     } catch (error) {
-      return go(error)
+      return otherwise(error)
     }
   }
 
-  async function instead({ want }: Target, refused: Grip, invalid: boolean, signal: AbortSignal | null): Promise<Grip | null> {
-    const goal = { ...want, from: refused.generation }
+  /** After an end that the user did not ask for, a request may wait for the same user to come back (F84). */
+  async function hold({ want, whenSignedOut }: Target, signal: AbortSignal | null, error: unknown): Promise<Grip> {
+    const { record } = engine.state().held
+    if (whenSignedOut !== 'hold' || !isLatchkeyError(error) || record?.status !== 'ended' || record.reason === 'signed-out') throw error
+    const found = await abortable(engine.obtain({ ...want, from: 0, session: null, after: record }), signal)
+    if (found.type === 'unavailable') throw error
+    return gripOf(found)
+  }
+
+  async function instead(target: Target, refused: Grip, invalid: boolean, signal: AbortSignal | null): Promise<Grip | null> {
+    const goal = { ...target.want, from: refused.generation }
     engine.feed({ type: 'token-refused', goal, invalid })
     if (!engine.state().refreshing && !fitting(engine.state(), goal, clock.now())) return null
     const found = await abortable(engine.obtain({ ...goal, session: refused.session }), signal)
-    return found.type === 'unavailable' ? null : gripOf(found)
+    if (found.type === 'unavailable') return null
+    try {
+      return gripOf(found)
+    } catch (error) {
+      return hold(target, signal, error)
+    }
   }
 
   async function getToken({ resource, minValidity, signal }: GetTokenOptions = {}): Promise<string> {
@@ -185,11 +211,13 @@ export function startSession(settings: Settings, ports: Ports): Session {
       throw new TypeError('`minValidity` must be a span in ms.')
     const target = resource === undefined ? undefined : targets.find(({ want }) => want.resource === resource)
     if (resource !== undefined && !target) throw new TypeError('`resource` is none that a destination of `attachTo` names.')
+    if (asking) askedItself()
     const grip = take(target?.want ?? own, target?.key ?? '', signal ?? null, minValidity)
     return (grip instanceof Promise ? await grip : grip).token
   }
 
   async function refresh({ insteadOf, signal }: RefreshOptions = {}): Promise<void> {
+    if (asking) askedItself()
     if (snapshot.status === 'loading') await abortable(ready, signal)
     const { record } = engine.state().held
     const access = Object.entries(record?.status === 'active' ? record.grant.access : {})
@@ -226,6 +254,14 @@ interface Bond {
 }
 
 const own: Want = { resource: null, scope: null }
+
+/** It would wait for itself (F56). */
+function askedItself(): never {
+  throw new LatchkeyError(
+    'refresh_unavailable',
+    'The refresh function asked for the token that it is to bring. Use the refresh token that it is given.',
+  )
+}
 
 /** For a call of `session`, when `held` is what there is instead. */
 function ended(held: SessionRecord | null, session: string | undefined, lastCause: unknown): LatchkeyError {

@@ -35,7 +35,7 @@ describe('an option that cannot be used is a TypeError that names it', () => {
     { option: 'refreshTimeout', given: Number.POSITIVE_INFINITY },
     { option: 'refreshTimeout', given: '10000' },
     { option: 'refreshTimeout', given: null },
-    { option: 'whenSignedOut', given: 'hold' },
+    { option: 'whenSignedOut', given: 'wait' },
     { option: 'whenSignedOut', given: false },
   ])('$option: $given', ({ option, given }) => {
     const make = () => resolve({ [option]: given })
@@ -45,7 +45,9 @@ describe('an option that cannot be used is a TypeError that names it', () => {
   })
 
   test('in a destination, too', () => {
-    expect(() => resolve({ attachTo: [{ url: '/api', whenSignedOut: 'hold' }] })).toThrow(/^`whenSignedOut` must be one of: reject, send/)
+    expect(() => resolve({ attachTo: [{ url: '/api', whenSignedOut: 'wait' }] })).toThrow(
+      /^`whenSignedOut` must be one of: reject, send, hold/,
+    )
   })
 })
 

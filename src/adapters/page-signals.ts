@@ -11,13 +11,16 @@ const signals: Readonly<Record<string, PageSignal>> = {
 
 /** What the browser says of the page. A worker has no document: nobody looks at it. Nothing here keeps a page out of the bfcache (F69). */
 export const browserPage: Page = {
-  visible: () => typeof document !== 'undefined' && document.visibilityState === 'visible',
+  visible: () => {
+    if (typeof document === 'undefined') return false
+    return (document as { readonly prerendering?: boolean }).prerendering ? null : document.visibilityState === 'visible' // Chromium prerenders
+  },
   listen(notice) {
     const listener = (event: Event) => {
       const isFirst = event.type === 'pageshow' && !(event as PageTransitionEvent).persisted // a page that has just been loaded has not slept
       if (!isFirst) notice(signals[event.type] ?? (document.visibilityState === 'visible' ? 'visible' : 'hidden'))
     }
-    const types = typeof document === 'undefined' ? [] : ['visibilitychange', ...Object.keys(signals)]
+    const types = typeof document === 'undefined' ? [] : ['visibilitychange', 'prerenderingchange', ...Object.keys(signals)]
     // At the window and on the way down: before the app's own listeners, which may ask for a token.
     for (const type of types) addEventListener(type, listener, true)
     return () => {

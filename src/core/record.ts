@@ -43,6 +43,8 @@ export interface EndedRecord extends CommonRecord {
   readonly status: 'ended'
   readonly reason: EndReason
   readonly endedAt: EpochMs
+  /** It was rejected when presented again, after an answer that nobody has had: the server may have spent it itself (F33). */
+  readonly answerLost: boolean
 }
 
 /** Somebody is about to present the refresh token, or has presented it. */
@@ -117,7 +119,7 @@ export function parseRecord(text: string | null, issuer: string): SessionRecord 
 
 const life = [null, { from: 0, lasts: 0 }]
 const common = { session: '', generation: 0, fence: 0, subject: [null, ''], bounds: { signedInAt: 0 }, issuer: '' }
-const ended = { reason: '', endedAt: 0 }
+const ended = { reason: '', endedAt: 0, answerLost: true }
 const token = { token: { toJSON: isLike }, life, scope: [null, ''], generation: 0 }
 const active = {
   claim: [null, { owner: '', locked: true, lasts: 0 }],

@@ -1,5 +1,5 @@
 import type { Deadlines } from './lifetime.ts'
-import type { ActiveRecord, EndedRecord, EndReason, SessionRecord } from './record.ts'
+import type { ActiveRecord, EndedRecord, EndReason, Retry, SessionRecord } from './record.ts'
 import type { Moment, MonotonicMs, Ms } from './time.ts'
 
 /** What one instance of the library knows, and what it is about. */
@@ -7,7 +7,8 @@ export interface State {
   readonly held: Held
   /** A refresh is under way: one at a time, whatever it is for. */
   readonly refreshing: boolean
-  readonly visible: boolean
+  /** `null`: rendered ahead of a visit, which nothing is refreshed for (F86). */
+  readonly visible: boolean | null
   /** Released: what was begun is brought to its end, and nothing is begun. */
   readonly closed: boolean
   /** As of when the record is known; `null` while this tab may have slept and must look before it acts (protocol, rule 10). */
@@ -25,7 +26,8 @@ export interface State {
 
 /** The record as this tab last knew it. */
 type Held =
-  | { readonly kind: 'loading'; readonly record: null }
+  /** `retry`: the server has been asked who is signed in, and could not say. */
+  | { readonly kind: 'loading'; readonly record: null; readonly retry: Retry | null }
   | { readonly kind: 'signed-out'; readonly record: EndedRecord | null }
   | SignedIn
 
@@ -71,6 +73,8 @@ export type Fact =
   | { readonly type: 'refresh-ended' }
   /** The server knows of nobody, or nobody knows better than what is known to be out of date. */
   | { readonly type: 'nobody-known' }
+  /** The server could not say who is signed in. */
+  | { readonly type: 'ask-failed'; readonly retry: Retry }
   /** The store is of no use for now: nothing is presented. */
   | { readonly type: 'store-failed' }
   | { readonly type: 'heard'; readonly news: News }
@@ -101,8 +105,8 @@ export type Announcement =
 
 const longAgo = -Infinity
 
-export const initialState = (visible: boolean): State => ({
-  held: { kind: 'loading', record: null },
+export const initialState = (visible: boolean | null): State => ({
+  held: { kind: 'loading', record: null, retry: null },
   refreshing: false,
   visible,
   closed: false,

@@ -32,6 +32,9 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
         if (held.kind === 'signed-in') end(endOf(held.record, 'refresh-expired', now.wall), 'this-tab')
         else letGo(held.record)
         return
+      case 'ask-failed':
+        if (held.kind === 'loading') change({ held: { ...held, retry: fact.retry } })
+        return
       case 'store-failed':
         if (held.kind === 'signed-in') hold({ ...held.record, retry: backOff(held.record.retry, now, false) }, held.arriving)
         return
@@ -129,10 +132,7 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     const { held } = state
     if (held.kind === 'signed-in') {
       if (!held.arriving) orders.push({ do: 'ask' })
-    } else if (held.kind === 'loading') {
-      if (policy.cookie) refresh(ownToken)
-      else letGo(null)
-    }
+    } else if (held.kind === 'loading' && !policy.cookie) letGo(null)
   }
 
   function look(): void {
@@ -168,12 +168,11 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     const { held } = state
     if (mustLook(state, now)) return look()
     if (fitting(state, goal, now) || pause(state, now, waiting) > 0) return
-    if (held.kind === 'signed-in' ? !held.arriving && canPresent(held.record, policy, now) : held.kind === 'signed-out' && policy.cookie)
-      refresh(goal)
+    if (held.kind === 'signed-in' ? !held.arriving && canPresent(held.record, policy, now) : policy.cookie) refresh(goal)
   }
 
   function refresh(goal: Goal): void {
-    if (state.refreshing || state.closed) return
+    if (state.refreshing || state.closed || state.visible === null) return
     change({ refreshing: true })
     orders.push({ do: 'refresh', goal })
   }
@@ -189,7 +188,10 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
   /** Renews ahead of need; and ends what has run out with nothing to renew it. */
   function renew(): void {
     const { held } = state
-    if (held.kind !== 'signed-in' || state.closed || state.refreshing) return
+    if (state.closed || state.refreshing) return
+    // No record says who is signed in, but the server's cookie may: it is asked once, and again only if somebody looks at the page.
+    if (held.kind === 'loading' && state.lookedAt && (!held.retry || isAhead(state, policy))) begin(ownToken, false)
+    if (held.kind !== 'signed-in') return
     if (canPresent(held.record, policy, now)) {
       // After a failure the next attempt is due when its wait is over, however good the token still is.
       if (isAhead(state, policy) && (held.record.retry || renewIn(state, ownToken, now) <= 0))
@@ -207,6 +209,7 @@ export function nextWake(state: State, now: Now, policy: Policy): Ms {
   const { held, visible, lookedAt, looking, refreshing, closed } = state
   if (closed) return Infinity
   const nextLook = visible && lookedAt && !looking ? lookedAt.mono + policy.lookEvery - now.mono : Infinity
+  if (held.kind === 'loading' && held.retry && !refreshing && isAhead(state, policy)) return Math.max(0, pause(state, now, false))
   if (held.kind !== 'signed-in' || held.arriving || refreshing || looking) return nextLook
   const due = held.record.retry ? pause(state, now, false) : renewIn(state, ownToken, now)
   const renewal = isAhead(state, policy) && canPresent(held.record, policy, now) ? due : Infinity
@@ -215,7 +218,8 @@ export function nextWake(state: State, now: Now, policy: Policy): Ms {
 }
 
 /** Are tokens renewed ahead of need? A tab that nobody looks at keeps no session alive (REQ-47, F81). */
-const isAhead = ({ visible }: State, { keepFresh }: Policy): boolean => keepFresh === 'always' || (keepFresh === 'while-visible' && visible)
+const isAhead = ({ visible }: State, { keepFresh }: Policy): boolean =>
+  visible !== null && (keepFresh === 'always' || (keepFresh === 'while-visible' && visible))
 
 /** Any token of the session's own will do. */
 export const ownToken: Goal = { resource: null, scope: null, from: 0 }

@@ -10,6 +10,8 @@ export interface Need extends Goal {
   readonly session: string | null
   /** How long the token shall be good for, if the caller said. */
   readonly minValidity?: Ms | undefined
+  /** Held after this end, which the user did not ask for: it waits for the same user to come back (F84). */
+  readonly after?: EndedRecord
   /** Asks the server who is signed in where this browser knows of nobody: a cookie may say so. */
   readonly asks?: boolean
 }
@@ -26,24 +28,28 @@ export type Verdict =
 export function verdict(state: State, need: Need, now: Now, policy: Policy): Verdict | null {
   const { held, refreshing, closed } = state
   if (closed) return { type: 'closed' }
-  if (held.kind === 'loading' || mustLook(state, now)) return null
+  if (mustLook(state, now)) return null
+  const wait = pause(state, now, true)
+  const late: Verdict | null = wait > 0 ? { type: 'unavailable', retryAt: now.wall + wait } : null
+  if (held.kind === 'loading') return refreshing ? null : late
   if (held.kind === 'signed-out') {
+    if (need.after) return null
     return need.session
       ? { type: 'ended', end: held.record?.session === need.session ? held.record : null }
       : refreshing && need.asks
         ? null
         : { type: 'signed-out' }
   }
-  const { session } = held.record
-  if (need.session && need.session !== session) return { type: 'ended', end: null }
+  const { session, subject } = held.record
+  const isAnother = need.after ? subject === null || subject !== need.after.subject : need.session && need.session !== session
+  if (isAnother) return { type: 'ended', end: null }
   const token = fitting(state, need, now)
   if (token) return { type: 'token', token, session, due: renewIn(state, need, now) <= 0 }
-  const wait = pause(state, now, true)
   if (refreshing || (wait <= 0 && canPresent(held.record, policy, now))) return null
   // No better token is to be had for now: one with a second to live goes out all the same (F26).
   const last = fitting(state, { ...need, minValidity: 1_000 }, now)
   if (last) return { type: 'token', token: last, session, due: false }
-  return wait > 0 ? { type: 'unavailable', retryAt: now.wall + wait } : null
+  return late
 }
 
 /** The token that a goal is about, unless it is the one that will not do, or has no time left, or nobody knows whether the session still is. */
@@ -64,7 +70,7 @@ export const renewIn = ({ held }: State, goal: Goal, now: Moment): Ms => {
 
 /** Time until the next attempt may be made; a wait that no server asked for is over when the network comes back. */
 export function pause({ held, onlineAt }: State, now: Now, needed: boolean): Ms {
-  const retry = held.kind === 'signed-in' && held.record.retry
+  const retry = held.kind === 'signed-out' ? null : held.kind === 'loading' ? held.retry : held.record.retry
   return !retry || (!retry.binding && onlineAt.wall > retry.at) ? 0 : waitLeft(retry, now, needed)
 }
 

@@ -1,4 +1,4 @@
-import { type ActiveRecord, type Claim, type EndedRecord, type EndReason, type Retry, recordVersion, type SessionRecord } from './record.ts'
+import type { ActiveRecord, Claim, EndedRecord, EndReason, Retry, SessionRecord } from './record.ts'
 import type { EpochMs, Now } from './time.ts'
 
 /**
@@ -13,7 +13,7 @@ export type Write =
   | { readonly type: 'claim'; readonly of: ActiveRecord; readonly claim: Claim }
   | { readonly type: 'retry'; readonly of: ActiveRecord; readonly retry: Retry }
   | { readonly type: 'grant'; readonly of: ActiveRecord; readonly next: Pick<ActiveRecord, 'grant' | 'retry'>; readonly anew: boolean }
-  | { readonly type: 'end'; readonly of: ActiveRecord; readonly reason: EndReason; readonly wanted: boolean }
+  | { readonly type: 'end'; readonly of: ActiveRecord; readonly reason: EndReason; readonly wanted: boolean; readonly answerLost?: boolean }
   | { readonly type: 'sign-in'; readonly of: ActiveRecord; readonly unasked: boolean }
   | { readonly type: 'restore'; readonly of: SessionRecord; readonly claim: Claim }
 
@@ -49,7 +49,7 @@ export function amend(found: SessionRecord | null, write: Write, now: Now): Sess
     }
     case 'end':
       if (found ? !same || !(write.wanted || same.generation === of.generation) : !write.wanted) return null
-      return endOf(same ?? write.of, write.reason, now.wall)
+      return endOf(same ?? write.of, write.reason, now.wall, write.answerLost)
     case 'sign-in':
       return write.unasked && (active || (found?.generation ?? 0) >= of.generation)
         ? null
@@ -60,19 +60,11 @@ export function amend(found: SessionRecord | null, write: Write, now: Now): Sess
   }
 }
 
-export const endOf = (
-  { session, generation, fence, subject, bounds, issuer }: ActiveRecord,
+export function endOf(
+  { claim, retry, grant, ...kept }: ActiveRecord,
   reason: EndReason,
   endedAt: EpochMs,
-): EndedRecord => ({
-  version: recordVersion,
-  session,
-  generation: generation + 1,
-  fence,
-  subject,
-  bounds,
-  issuer,
-  status: 'ended',
-  reason,
-  endedAt,
-})
+  answerLost = false,
+): EndedRecord {
+  return { ...kept, generation: kept.generation + 1, status: 'ended', reason, endedAt, answerLost }
+}

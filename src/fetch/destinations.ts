@@ -16,8 +16,10 @@ export interface Destination {
  * - `reject`: fail with `signed_out`; nothing is sent.
  * - `send`: send without a credential (public pages of a listed API). Only when signed out for certain; never because a
  *   refresh failed.
+ * - `hold`: after an involuntary end, keep the request up to 10 minutes; send it once when the same subject signs in again,
+ *   reject it with `session_ended` if somebody else does. Otherwise as `reject`.
  */
-export type WhenSignedOut = 'reject' | 'send'
+export type WhenSignedOut = 'reject' | 'send' | 'hold'
 
 /** A destination as it is matched: on the parsed origin, and on whole segments of the path. */
 export interface Target {
@@ -35,17 +37,15 @@ export type Match = (url: string | URL) => Target | null
 
 /** @throws TypeError for an entry that is no URL prefix, or not https. */
 export function targetsOf(attachTo: readonly (string | Destination)[], fallback: WhenSignedOut, base: string | null): readonly Target[] {
-  return attachTo.map((given) => {
+  return attachTo.map((given, index) => {
     const entry = typeof given === 'string' ? { url: given } : given
     // An origin without its scheme would pass for a page beside this one.
     const url = /^(\w+:\/)?\//.test(entry?.url) ? parse(entry.url, base) : null
-    if (!url)
+    if (!url || !maySee(url) || url.search || url.hash) {
       throw new TypeError(
-        `\`attachTo\` must hold URL prefixes, such as 'https://api.example.com'; one entry is not a URL${base ? '' : ', or is relative where there is no page'}.`,
+        `\`attachTo\` must hold https URLs (http on loopback only) without query and fragment, such as 'https://api.example.com', or paths where there is a page. Entry ${index} is not one.`,
       )
-    if (!maySee(url)) throw new TypeError(`\`attachTo\` must hold https URLs (http on loopback only); \`${url.origin}\` is not one.`)
-    if (url.search || url.hash)
-      throw new TypeError(`\`attachTo\` must hold origins and paths; \`${url.origin}${url.pathname}\` has a query or a fragment.`)
+    }
     const want = { resource: entry.resource ?? null, scope: entry.scope ?? null }
     return {
       entry: Object.freeze({ ...entry }),

@@ -14,6 +14,8 @@ export interface Behaviour {
   storeFault: (operation: 'read' | 'replace') => 'none' | 'fails' | 'hangs'
   hasLocks: boolean
   hasChannel: boolean
+  /** Tabs are opened ahead of a visit, until they are shown. */
+  prerenders: boolean
 }
 
 /** What all tabs of one browser profile share. */
@@ -59,7 +61,7 @@ export function createBrowser(timeline: Timeline, random: () => number, behaviou
     const openedAt = timeline.now()
     let dead = false
     let frozen = false
-    let visible = true
+    let visible: boolean | null = behaviour.prerenders ? null : true
     let offset = 0
     let slept = 0
     let waiting: (() => void)[] = []

@@ -98,6 +98,7 @@ export function openWorld<const Tabs extends number = 1>(
     storeFault: () => 'none',
     hasLocks: true,
     hasChannel: true,
+    prerenders: false,
   }
   const browser = createBrowser(timeline, random, behaviour)
   const server = createTestServer(timeline.now, rotation, expiresIn)

@@ -88,6 +88,7 @@ describe('a record', () => {
     status: fc.constant('ended'),
     reason: fc.constantFrom('signed-out', 'rejected', 'user-changed'),
     endedAt: moment,
+    answerLost: fc.boolean(),
   })
 
   test('comes back from the store as it went, whatever it holds', () => {

@@ -64,6 +64,7 @@ export const ended = (overrides: Partial<EndedRecord> = {}): EndedRecord => ({
   status: 'ended',
   reason: 'signed-out',
   endedAt: epoch,
+  answerLost: false,
   ...overrides,
 })
 

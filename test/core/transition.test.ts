@@ -204,6 +204,17 @@ const table: Record<Fact['type'], readonly Row[]> = {
     },
     { name: 'the reason of the last end is kept', from: signedOut({}, ended()), fact: { type: 'nobody-known' } },
   ],
+  'ask-failed': [
+    {
+      name: 'F27: a server that could not say who is there is asked again, later',
+      from: { ...starting, ...looked(at(0)) },
+      fact: { type: 'ask-failed', retry },
+      policy: { cookie: true },
+      now: at(0),
+      to: { held: { kind: 'loading', record: null, retry } },
+    },
+    { name: 'who is known to be signed out stays so', from: signedOut({}, ended()), fact: { type: 'ask-failed', retry } },
+  ],
   'store-failed': [
     {
       name: 'F39: the session stays and tries again later',

@@ -1,3 +1,4 @@
+import type { RefreshFunction, Session } from 'latchkey'
 import { describe, expect, test } from 'vitest'
 import { seal } from '../../src/core/secret.ts'
 import {
@@ -419,6 +420,35 @@ describe('where the server keeps the session in a cookie', () => {
     expect(script.asked).toHaveLength(1)
   })
 
+  test('F27: a server that cannot say who is there is asked again; until it can, nobody is called signed out', async () => {
+    const { script, s } = cookieScene()
+    script.answers.push(...Array.from({ length: 3 }, () => ({ after: 100, give: new TypeError('Failed to fetch') })))
+    const tab = s.world.openTab()
+    await s.advance(200)
+    expect(tab.session.state).toEqual({ status: 'loading' })
+    expect((await settled(s, tab.session.getToken())).code).toBe('refresh_unavailable')
+    const ready = await settled(s, tab.session.ready)
+    expect(ready.value).toMatchObject({ status: 'signed-in' })
+    expect(script.asked).toHaveLength(4)
+    expect((await settled(s, tab.session.getToken())).value).toBe('access-given-1')
+  })
+
+  test('F30: a server that is down for half an hour is asked with growing pauses, and by nobody who is not looked at', async () => {
+    const { script, s } = cookieScene()
+    script.answers.push(...Array.from({ length: 500 }, () => ({ after: 100, give: new TypeError('Failed to fetch') })))
+    const [shown, hidden] = [s.world.openTab(), s.world.openTab()]
+    hidden.hide()
+    await s.advance(minutes(30))
+    expect(script.asked.length).toBeGreaterThan(25)
+    expect(script.asked.length).toBeLessThanOrEqual(45)
+    expect([shown, hidden].map(({ session }) => session.state.status)).toEqual(['loading', 'loading'])
+    script.answers.length = 0
+    shown.online()
+    expect((await settled(s, shown.session.getToken())).code).toBeNull()
+    await s.advance(seconds(1))
+    expect(hidden.session.state.status).toBe('signed-in')
+  })
+
   test('refresh() after a login that only set a cookie signs in, in all tabs', async () => {
     const { script, s } = cookieScene()
     script.answers.push({ after: 0, give: nobody() }, { after: 0, give: nobody() })
@@ -441,6 +471,46 @@ describe('where the server keeps the session in a cookie', () => {
     await s.advance(minutes(5))
     expect(script.asked.map(({ token }) => token)).toEqual([null, null])
     expect(await tab.session.getToken()).toBe('access-two')
+  })
+})
+
+describe('F56: a refresh function that calls the session it refreshes', () => {
+  function nested(ask: (session: Session) => Promise<unknown>) {
+    const script = scripted()
+    let own: Session | null = null
+    const refresh: RefreshFunction = (request) => ask(own as Session).then(() => script.refresher.refresh(request))
+    const s = scene({ tabs: 1, session: { refresh } })
+    script.stage = s
+    own = s.tabs[0].session
+    return { script, s, session: own }
+  }
+
+  test('its own request goes through, without a credential: no recursion, no deadlock', async () => {
+    const { script, s, session } = nested((own) => own.fetch('https://server.test/auth/refresh', { method: 'POST' }))
+    await settled(s, session.signIn(tokens('old', { expires_in: 1 })))
+    await s.advance(seconds(30))
+    s.tabs[0].hide()
+    await s.advance(minutes(10))
+    const before = script.asked.length
+    const got = await settled(s, session.getToken())
+    expect(got.code).toBeNull()
+    expect(got.took).toBeLessThanOrEqual(seconds(1))
+    expect(script.asked).toHaveLength(before + 1)
+    expect(s.server.calls.filter(({ credential }) => credential !== 'none')).toEqual([])
+  })
+
+  test.each([
+    { name: 'getToken', ask: (own: Session) => own.getToken() },
+    { name: 'refresh', ask: (own: Session) => own.refresh() },
+  ])('a token that it asks for is refused at once, with the reason ($name)', async ({ ask }) => {
+    const { s, session } = nested(ask)
+    await settled(s, session.signIn(tokens('old', { expires_in: 1 })))
+    s.tabs[0].hide()
+    await s.advance(minutes(10))
+    const got = await settled(s, session.getToken())
+    expect(got.error).toMatchObject({ code: 'refresh_unavailable' })
+    expect(got.took).toBeLessThanOrEqual(seconds(1))
+    expect(String((got.error as Error).cause)).toContain('refresh function')
   })
 })
 

@@ -25,8 +25,8 @@ export const options = () => {
   createSession({ attachTo: [], refresh, store: localStorage })
   // @ts-expect-error no such moment
   createSession({ attachTo: [], refresh, keepFresh: 'never' })
-  // @ts-expect-error not in this version
-  createSession({ attachTo: [], refresh, whenSignedOut: 'hold' })
+  // @ts-expect-error no such way
+  createSession({ attachTo: [], refresh, whenSignedOut: 'wait' })
   // @ts-expect-error a span is a number
   createSession({ attachTo: [], refresh, refreshTimeout: '10 s' })
   // @ts-expect-error what a refresh gives has tokens in it
