@@ -25,10 +25,14 @@ export type ErrorCode =
   | 'popup_blocked'
   | 'interaction_required'
 
+/** What a {@link LatchkeyError} may carry besides its code and message. */
 export interface LatchkeyErrorOptions {
+  /** What the platform or your code threw, untouched. */
   readonly cause?: unknown
+  /** @defaultValue `null` */
   readonly reason?: EndReason | undefined
-  readonly retryAt?: number | undefined
+  /** @defaultValue `null` */
+  readonly retryAt?: EpochMs | undefined
 }
 
 // A registered symbol, so that an error is recognised across bundles and copies of the package, where `instanceof` and names fail.
@@ -62,6 +66,7 @@ export class LatchkeyError extends Error {
   }
 }
 
+/** A {@link LatchkeyError} that is known to have this code: a `session_ended` has a reason. */
 export type LatchkeyErrorOf<Code extends ErrorCode> = LatchkeyError & { readonly code: Code } & (Code extends 'session_ended'
     ? { readonly reason: EndReason }
     : unknown)

@@ -13,10 +13,13 @@ export interface SessionEvents {
   diagnostic: Diagnostic
 }
 
+/** The end of a session that the page has lived through. */
 export interface SessionEnd {
   readonly sessionId: string
+  /** Whose session it was, as far as it was known. */
   readonly subject: string | null
   readonly reason: EndReason
+  /** By the clock of the tab that ended it. */
   readonly endedAt: EpochMs
   /**
    * With `rejected`: the refresh token had been sent before, and the answer was lost. A server with a grace window would have kept the

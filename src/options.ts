@@ -2,6 +2,7 @@ import type { Ms } from './core/time.ts'
 import { type Destination, type Target, targetsOf, type WhenSignedOut } from './fetch/destinations.ts'
 import type { Refresher, RefreshFunction, Store } from './ports.ts'
 
+/** What {@link createSession} must and may be told. Read once, at the call; `undefined` means the default. */
 export interface SessionOptions {
   /**
    * Where the session's credential may go, and nowhere else. A string is a URL prefix: an origin

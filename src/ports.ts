@@ -18,6 +18,7 @@ export interface Ports {
   readonly base: () => string | null
 }
 
+/** Time, and being woken. */
 export interface Clock {
   readonly now: () => Moment
   /** Calls `wake` at that moment of the wall clock or after as much running time, whatever comes first: after sleep and throttling too, and however far off. */
@@ -63,12 +64,14 @@ export interface Peers {
   readonly audible: boolean
 }
 
+/** Whether somebody looks at this page, and what befalls it. */
 export interface Page {
   /** `null` while the page is being rendered ahead of a visit that may never come. */
   readonly visible: () => boolean | null
   readonly listen: (notice: (signal: PageSignal) => void) => () => void
 }
 
+/** Chance. */
 export interface Random {
   /** Evenly spread over [0, 1). */
   readonly chance: () => number
@@ -83,11 +86,13 @@ export interface Random {
  */
 export type RefreshFunction = (request: RefreshRequest) => Promise<TokenResponse | Tokens | Response>
 
+/** What a refresh function is given. */
 export interface RefreshRequest {
-  /** `null` where the server keeps it in a cookie. */
+  /** To be presented to the server, and to nobody else. `null` where the server keeps it in a cookie. */
   readonly refreshToken: string | null
   /** For which resource, if destinations name several. */
   readonly resource: string | null
+  /** With which scope, space-separated, if destinations name several. */
   readonly scope: string | null
   /** Aborts a minute after `refreshTimeout`: until then a late answer is still of use, to be stored or to be revoked. */
   readonly signal: AbortSignal
@@ -117,16 +122,24 @@ export interface Refresher {
   readonly send?: ((request: Request, credential: Credential) => Promise<Response>) | undefined
 }
 
+/** What a session had when it ended: to be revoked at the server. */
 export interface RevokeRequest {
+  /** `null` where the server keeps it in a cookie. */
   readonly refreshToken: string | null
+  /** One for each resource that was asked for. */
   readonly accessTokens: readonly string[]
+  /** The session's fetch underneath. */
   readonly fetch: typeof globalThis.fetch
+  /** Aborts after ten seconds. */
   readonly signal: AbortSignal
 }
 
+/** What a request is sent with by a {@link Refresher} that sends requests itself. */
 export interface Credential {
   /** `null` where no token is in the browser. */
   readonly accessToken: string | null
+  /** As {@link RefreshRequest.binding}. */
   readonly binding: string | null
+  /** The session's fetch underneath. */
   readonly fetch: typeof globalThis.fetch
 }

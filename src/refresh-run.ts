@@ -1,14 +1,16 @@
 import { backOff } from './core/back-off.ts'
 import { arrival, renewal } from './core/grant.ts'
 import type { Outcome } from './core/outcome.ts'
-import type { ActiveRecord, Grant, SessionRecord } from './core/record.ts'
+import type { ActiveRecord, Grant } from './core/record.ts'
 import type { Secret } from './core/secret.ts'
 import type { Fact, Goal, Policy, State, Want } from './core/state.ts'
-import type { Moment, MonotonicMs, Ms, Now } from './core/time.ts'
+import type { Moment, Ms, Now } from './core/time.ts'
 import type { Issued } from './core/tokens.ts'
 import { ownToken } from './core/transition.ts'
 import { canPresent, fitting, pause } from './core/verdict.ts'
-import type { Write } from './core/write.ts'
+import type { Clock } from './ports.ts'
+import type { SharedRecord } from './shared-record.ts'
+import { within } from './within.ts'
 
 /** The authorization server. */
 export interface Server {
@@ -19,9 +21,10 @@ export interface Server {
 }
 
 /** What a run needs of the engine. */
-export interface Tools {
+export interface Tools extends SharedRecord {
   readonly policy: Policy
   readonly server: Server
+  readonly clock: Clock
   readonly now: () => Now
   readonly state: () => State
   readonly feed: (fact: Fact) => void
@@ -30,27 +33,8 @@ export interface Tools {
   readonly note: (fact: { readonly type: 'sent' | 'answered'; readonly again: boolean; readonly outcome?: string }) => void
   /** Resolves with what lets the lock go; with `null` after `lockWait`, and where there are no locks. */
   readonly lock: () => Promise<(() => void) | null>
-  /** Reads the record and brings what is held up to it. Rejects if the store does not answer. */
-  readonly look: () => Promise<SessionRecord | 'foreign' | null>
-  /** Compares and commits, and brings what is held up to what is there then. Rejects if the store does not answer. */
-  readonly commit: (write: Write) => Promise<Committed>
-  /** As `commit`, but never rejects: what no store takes is kept in memory (rule 5). */
-  readonly insist: (write: Write) => Promise<Committed>
-  /** Asks the peers for a record that is gone, and gives them time to write it. */
-  readonly askPeers: (known: SessionRecord) => Promise<void>
-  /** As `askPeers`; and writes back what is held if nobody knows better. */
-  readonly recover: () => Promise<void>
-  /** What `work` comes to, or `null` if that takes longer. */
-  readonly within: <T>(span: Ms, work: Promise<T>) => Promise<T | null>
   /** Resolves when what is held changes. */
   readonly change: () => Promise<void>
-}
-
-/** `record`: what it is now, or `null` if the write was refused; `found`: what it was; `asked`: when the store was told to write it. */
-export interface Committed {
-  readonly record: SessionRecord | null
-  readonly found: SessionRecord | 'foreign' | null
-  readonly asked: MonotonicMs
 }
 
 /** How long the lock is waited for. Any length is safe: without the lock the claims decide (rule 2). */
@@ -64,7 +48,7 @@ const watchMargin: Ms = 4_000
 
 /** One refresh, from the lock to the commit: rules 2 to 8 of the protocol, in their order. Rejects if the store fails before anything is sent. */
 export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
-  const { policy, server, state, now, look, commit, within } = tools
+  const { policy, server, state, now, clock, look, commit } = tools
   const { held } = state()
   await look()
   const met = active(state()) // its claim has been open since before the lock was asked for
@@ -106,7 +90,7 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
       const presented = { of: claimed, want: goal, sent: now() }
       const answer = server.ask(claimed.grant.refreshToken, goal)
       tools.note({ type: 'sent', again })
-      const outcome = await within(policy.refreshTimeout, answer)
+      const outcome = await within(clock, policy.refreshTimeout, answer)
       tools.note({ type: 'answered', again, outcome: outcome?.type ?? 'overdue' })
       if (outcome?.type === 'granted') return await keep(presented, outcome.issued, tools)
       if (outcome?.type === 'rejected')
@@ -153,12 +137,12 @@ async function keep({ of, want, sent }: Presented, issued: Issued, { insist, ask
 }
 
 /** A claim that may be alive is watched for as long as its owner may take, by our own running: a gap counts as one tick (rule 8). */
-async function watchToItsEnd(watched: ActiveRecord, since: number, { now, state, look, within, change }: Tools): Promise<boolean> {
+async function watchToItsEnd(watched: ActiveRecord, since: number, { now, state, clock, look, change }: Tools): Promise<boolean> {
   const total = (watched.claim?.lasts ?? 0) + watchMargin
   const tick = total / 4
   for (let left = total - Math.min(now().mono - since, tick); left > 0; ) {
     const from = now().mono
-    await within(Math.min(tick, left), change())
+    await within(clock, Math.min(tick, left), change())
     left -= Math.min(now().mono - from, tick)
     await look()
     const record = active(state())
@@ -168,10 +152,10 @@ async function watchToItsEnd(watched: ActiveRecord, since: number, { now, state,
 }
 
 /** Nobody is signed in as far as this browser knows; the server's cookie may know better. */
-async function askForAnybody({ policy, server, state, feed, now, newId, insist, within }: Tools): Promise<void> {
+async function askForAnybody({ policy, server, state, clock, feed, now, newId, insist }: Tools): Promise<void> {
   const sent = now()
   const { held } = state()
-  const outcome = await within(policy.refreshTimeout, server.ask(null, ownToken))
+  const outcome = await within(clock, policy.refreshTimeout, server.ask(null, ownToken))
   if (outcome?.type === 'rejected') return state().held.kind === 'signed-in' ? undefined : feed({ type: 'nobody-known' })
   if (outcome?.type !== 'granted') {
     const last = held.kind === 'loading' ? held.retry : null

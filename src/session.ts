@@ -136,16 +136,19 @@ export interface Session {
   readonly close: () => void
 }
 
+/** What {@link Session.signIn} may be told besides the tokens. */
 export interface SignInOptions {
   /** Who signed in, if there is no ID token: tells a return of the same user from a change of user. Not a secret; never sent anywhere. */
   readonly subject?: string | undefined
 }
 
+/** Why {@link Session.signOut} is called. */
 export interface SignOutOptions {
   /** Anything but the default also reaches `onSessionExpired`: the user did not ask for it. @defaultValue `'signed-out'` */
   readonly reason?: 'signed-out' | 'revoked' | 'incident' | undefined
 }
 
+/** When {@link Session.refresh} has something to do, and how long its caller waits. */
 export interface RefreshOptions {
   /** Only if the session still uses this token: what a client that saw a 401 itself passes, so that late 401s refresh nothing. */
   readonly insteadOf?: string | undefined
@@ -153,6 +156,7 @@ export interface RefreshOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Which token {@link Session.getToken} gives, and how long its caller waits. */
 export interface GetTokenOptions {
   /** As named in a {@link Destination}. @defaultValue the session's own token */
   readonly resource?: string | undefined

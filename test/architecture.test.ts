@@ -59,8 +59,8 @@ describe('the law of arrows: core ← ports ← engine ← session ← index', (
     { who: 'listeners and abortable: nothing', among: named('listeners.ts', 'abortable.ts'), may: /^$/ },
     {
       who: 'the engine: core and ports',
-      among: named('engine.ts', 'refresh-run.ts'),
-      may: /^core\/|^refresh-run\.ts$/,
+      among: named('engine.ts', 'refresh-run.ts', 'shared-record.ts', 'within.ts'),
+      may: /^core\/|^(refresh-run|shared-record|within)\.ts$/,
       types: /^ports\.ts$/,
     },
     {

@@ -4,6 +4,7 @@ import type { TokenResponse, Tokens } from '../core/tokens.ts'
 import type { Refresher } from '../ports.ts'
 import { isRefusal, tokensIn } from './outcome.ts'
 
+/** How your endpoint differs from what {@link refreshEndpoint} takes for granted. */
 export interface RefreshEndpointOptions {
   /** Where the refresh token is: sent in the JSON body, or in an HttpOnly cookie that script never sees. @defaultValue `'body'` */
   readonly refreshToken?: 'body' | 'cookie' | undefined

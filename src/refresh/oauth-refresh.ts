@@ -3,8 +3,11 @@ import type { Refresher } from '../ports.ts'
 import { tokenRequest } from './endpoint.ts'
 import { isInvalidGrant, tokensIn } from './outcome.ts'
 
+/** Where {@link oauthRefresh} refreshes, and as whom. */
 export interface OAuthRefreshOptions {
+  /** An absolute URL. */
   readonly tokenEndpoint: string
+  /** Of a public client: it has no secret (RFC 6749 §2.1). */
   readonly clientId: string
   /** RFC 7009. @defaultValue sign-out revokes nothing */
   readonly revocationEndpoint?: string | undefined

@@ -1,0 +1,171 @@
+import { parseRecord, type SessionRecord, serializeRecord } from './core/record.ts'
+import type { Fact, Policy, State } from './core/state.ts'
+import type { MonotonicMs, Ms, Now } from './core/time.ts'
+import { amend, type Write } from './core/write.ts'
+import type { Ports } from './ports.ts'
+import { within } from './within.ts'
+
+/** The record that all tabs share, as one instance of the library reads and writes it. What it finds is fed to the engine before anybody else hears of it. */
+export interface SharedRecord {
+  /** Reads the record and brings what is held up to it. Rejects if the store does not answer. */
+  readonly look: () => Promise<SessionRecord | 'foreign' | null>
+  /** Compares and commits, and brings what is held up to what is there then. Rejects if the store does not answer. */
+  readonly commit: (write: Write) => Promise<Committed>
+  /** As `commit`, but never rejects: what no store takes is kept in memory (rule 5). */
+  readonly insist: (write: Write) => Promise<Committed>
+  /** Asks the peers for a record that is gone, and gives them time to write it. */
+  readonly askPeers: (known: SessionRecord) => Promise<void>
+  /** As `askPeers`; and writes back what is held if nobody knows better. */
+  readonly recover: () => Promise<void>
+  /** Writes it where the store has none, or an older one. */
+  readonly restore: (of: SessionRecord) => Promise<Committed>
+}
+
+/** `record`: what it is now, or `null` if the write was refused; `found`: what it was; `asked`: when the store was told to write it. */
+export interface Committed {
+  readonly record: SessionRecord | null
+  readonly found: SessionRecord | 'foreign' | null
+  readonly asked: MonotonicMs
+}
+
+/** The engine, as far as the record needs it. */
+export interface Holder {
+  readonly state: () => State
+  readonly now: () => Now
+  readonly feed: (fact: Fact) => void
+}
+
+/** Longest that a store may take; then the session goes on from memory (F40). */
+const storeWait: Ms = 2_000
+
+/** What the peers are given to answer when a record is gone (rule 11). */
+const peersWait: Ms = 500
+
+export function sharedRecord({ clock, store, peers }: Ports, policy: Policy, key: string, { state, now, feed }: Holder): SharedRecord {
+  let storing: Promise<unknown> = Promise.resolve()
+  let recovering: Promise<void> | null = null
+  let acting = 0 // sign-ins and sign-outs on their way to the store: until they are there, it says what was before
+
+  return { look, commit, insist, askPeers, recover, restore }
+
+  function look(): Promise<SessionRecord | 'foreign' | null> {
+    return inTurn(async () => {
+      const at = clock.now()
+      const asked = attempt(() => store.read(key))
+      const see = (text: string | null) => {
+        const record = parseRecord(text, policy.issuer)
+        if (text !== null && !record) store.replace(key, text, null).catch(ignore) // no record, and never will be one (F43)
+        if (!acting) feed({ type: 'record-read', record, by: 'other-tab', at })
+        return record
+      }
+      try {
+        return see(await inTime(asked))
+      } catch (error) {
+        feed({ type: 'read-failed', at })
+        // What comes late is of use as long as nothing has been read or written since.
+        const { lookedAt } = state()
+        asked.then((text) => void (state().lookedAt === lookedAt && see(text)), ignore)
+        throw error
+      }
+    })
+  }
+
+  /** One after the other: what the store says is heard in the order in which it was true. */
+  function inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const done = storing.then(task)
+    storing = done.catch(ignore)
+    return done
+  }
+
+  /** While something that the user does is on its way, what the store says of anything else was before it. */
+  function isHeard(write: Write): boolean {
+    return acting === Number(isAct(write))
+  }
+
+  /** Compare and commit (rule 1): read, see whether the record is what the write names, replace; refused, again. */
+  async function exchange(write: Write, afresh: boolean): Promise<Committed> {
+    for (;;) {
+      const text = await inTime(attempt(() => store.read(key)))
+      const found = parseRecord(text, policy.issuer)
+      const record = found === 'foreign' && write.type !== 'sign-in' ? null : amend(found === 'foreign' ? null : found, write, now())
+      const replace = (expected: string | null, next: string | null) => inTime(attempt(() => store.replace(key, expected, next)))
+      if (record && afresh && !(await replace(text, null))) continue
+      const asked = clock.now().mono
+      if (record && !(await replace(afresh ? null : text, serializeRecord(record)))) continue
+      if (isHeard(write)) feed({ type: 'record-read', record: record ?? found, by: record ? 'this-tab' : 'other-tab' })
+      if (record && write.type !== 'claim' && write.type !== 'retry') tell(record, false)
+      return { record, found, asked }
+    }
+  }
+
+  function commit(write: Write): Promise<Committed> {
+    return inTurn(() => exchange(write, false))
+  }
+
+  /** Nobody else may find a spent token with the lock free, or an ended session alive: written again, then in the place of what is there (rule 5). */
+  function insist(write: Write): Promise<Committed> {
+    acting += Number(isAct(write))
+    return inTurn(async () => {
+      for (let failures = 0; failures < 3; failures++) {
+        try {
+          return await exchange(write, failures > 1)
+        } catch {
+          // Once more; at the last into memory.
+        }
+      }
+      const found = write.type === 'end' && write.wanted ? write.of : state().held.record
+      const record = amend(found, write, now())
+      if (isHeard(write)) feed(record ? { type: 'record-read', record, by: 'this-tab' } : { type: 'read-failed' })
+      return { record, found, asked: clock.now().mono }
+    }).finally(() => {
+      acting -= Number(isAct(write))
+    })
+  }
+
+  function tell({ session, generation }: SessionRecord, missing: boolean): void {
+    peers.tell({ session, generation, missing })
+  }
+
+  async function askPeers(known: SessionRecord): Promise<void> {
+    tell(known, true)
+    await within(clock, peersWait, new Promise(() => {}))
+  }
+
+  function restore(of: SessionRecord): Promise<Committed> {
+    // A claim of nobody, so that a request still on its way is waited for.
+    return commit({ type: 'restore', of, claim: { owner: '', locked: false, lasts: policy.refreshTimeout } })
+  }
+
+  /** Once at a time: it looks, and finding nothing is what it was asked for. */
+  function recover(): Promise<void> {
+    recovering ??= recoverNow().finally(() => (recovering = null))
+    return recovering
+  }
+
+  async function recoverNow(): Promise<void> {
+    const known = state().held.record
+    if (!known) return
+    await askPeers(known)
+    if ((await look()) || state().held.record?.session !== known.session) return
+    if (state().stale) feed({ type: 'nobody-known' })
+    else await restore(known)
+  }
+
+  async function inTime<T>(asked: Promise<T>): Promise<T> {
+    const answer = await within(
+      clock,
+      storeWait,
+      asked.then((value) => ({ value })),
+    )
+    if (!answer) throw new Error('The store did not answer in time.')
+    return answer.value
+  }
+}
+
+const ignore = () => {}
+
+/** Is it something that the user does, here and now? */
+const isAct = (write: Write): boolean => write.type === 'sign-in' || (write.type === 'end' && write.wanted)
+
+/** A port may throw where it should reject. */
+export const attempt = async <T>(task: () => Promise<T>): Promise<T> => task()
