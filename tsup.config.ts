@@ -5,6 +5,7 @@ export default defineConfig({
     index: 'src/index.ts',
     refresh: 'src/refresh/index.ts',
     ky: 'src/ky/index.ts',
+    socket: 'src/socket/index.ts',
     testing: 'src/testing/index.ts',
   },
   tsconfig: 'tsconfig.src.json',

@@ -10,6 +10,7 @@ export default defineConfig({
       { find: /^latchkey$/, replacement: source('index.ts') },
       { find: /^latchkey\/refresh$/, replacement: source('refresh/index.ts') },
       { find: /^latchkey\/ky$/, replacement: source('ky/index.ts') },
+      { find: /^latchkey\/socket$/, replacement: source('socket/index.ts') },
       { find: /^latchkey\/testing$/, replacement: source('testing/index.ts') },
     ],
   },
@@ -20,7 +21,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/browser/**'], setupFiles: ['test/seeded.ts'] },
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/browser/**'], setupFiles: ['test/seeded.ts'], testTimeout: 60_000 },
       },
       {
         extends: true,

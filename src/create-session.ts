@@ -1,4 +1,4 @@
-import { base, browserPorts, isServer } from './adapters/browser.ts'
+import { base, browserPorts, globalFetch, isServer } from './adapters/browser.ts'
 import { deviceStore } from './adapters/device-store.ts'
 import { inertSession } from './inert-session.ts'
 import { resolveOptions, type SessionOptions } from './options.ts'
@@ -28,5 +28,6 @@ export function createSession(options: SessionOptions): Session {
   if (!options.store && isServer()) return inertSession(options)
   const settings = resolveOptions(options, base())
   const { name, store, fetch } = settings
-  return startSession(settings, browserPorts(name, store ?? deviceStore(), fetch))
+  const session: Session = startSession(settings, browserPorts(name, store ?? deviceStore(), fetch ?? globalFetch(() => session.fetch)))
+  return session
 }

@@ -132,7 +132,8 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
   }
 
   async function arrive(record: ActiveRecord): Promise<void> {
-    const { found } = await insist({ type: 'sign-in', of: record, unasked: false })
+    const { record: kept, found } = await insist({ type: 'sign-in', of: record, unasked: false })
+    if (kept?.session !== record.session) void server.revoke(record.grant)
     if (!found || found === 'foreign' || found.status !== 'active') return
     const [before, after] = [found.grant.refreshToken, record.grant.refreshToken]
     // The server may have given the same token again: revoking it would end the session that has just begun.

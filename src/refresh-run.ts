@@ -43,6 +43,9 @@ export const lockWait: Ms = 5_000
 /** Longest from asking for a claim to be written to sending under it; after that somebody may have watched it to its end (rule 4). */
 const sendWindow: Ms = 2_000
 
+/** The longest `refreshTimeout` that there is: a claim that says more is damaged (F43). */
+const longestClaim: Ms = 120_000
+
 /** A watch outlasts its claim by the holder's send window and commit (rule 8). */
 const watchMargin: Ms = 4_000
 
@@ -138,7 +141,7 @@ async function keep({ of, want, sent }: Presented, issued: Issued, { insist, ask
 
 /** A claim that may be alive is watched for as long as its owner may take, by our own running: a gap counts as one tick (rule 8). */
 async function watchToItsEnd(watched: ActiveRecord, since: number, { now, state, clock, look, change }: Tools): Promise<boolean> {
-  const total = (watched.claim?.lasts ?? 0) + watchMargin
+  const total = Math.min(watched.claim?.lasts ?? 0, longestClaim) + watchMargin
   const tick = total / 4
   for (let left = total - Math.min(now().mono - since, tick); left > 0; ) {
     const from = now().mono

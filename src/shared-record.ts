@@ -22,10 +22,16 @@ export interface SharedRecord {
 }
 
 /** `record`: what it is now, or `null` if the write was refused; `found`: what it was; `asked`: when the store was told to write it. */
-export interface Committed {
+interface Committed {
   readonly record: SessionRecord | null
   readonly found: SessionRecord | 'foreign' | null
   readonly asked: MonotonicMs
+}
+
+/** What was to be written, and what that would have come to. */
+interface Attempt {
+  text?: string
+  committed?: Committed | undefined
 }
 
 /** The engine, as far as the record needs it. */
@@ -77,38 +83,58 @@ export function sharedRecord({ clock, store, peers }: Ports, policy: Policy, key
     return done
   }
 
-  /** While something that the user does is on its way, what the store says of anything else was before it. */
+  /**
+   * Compare and commit (rule 1): read, see whether the record is what the write names, replace; refused, again.
+   * `last`: an attempt of which the store has not said how it went.
+   */
+  async function exchange(write: Write, afresh = false, last: Attempt = {}): Promise<Committed> {
+    for (let before: string | null | undefined; ; ) {
+      const text = await inTime(attempt(() => store.read(key)))
+      // Refused, and the same is read again: a store that is behind itself gets the time to catch up (F08).
+      if (text === before) await within(clock, 250, new Promise(() => {}))
+      before = text
+      const { committed: tried } = last
+      if (tried && last.text === text) return heard(write, tried) // it went well
+      const found = parseRecord(text, policy.issuer)
+      // Whoever has signed in since then did so after us, and stays.
+      if (tried && write.type === 'sign-in' && found && sessionOf(found) !== sessionOf(tried.found)) {
+        return { ...heard(write, { ...tried, record: null, found }), record: found === 'foreign' ? null : found, found: tried.found }
+      }
+      const record = found === 'foreign' && write.type !== 'sign-in' ? null : amend(found === 'foreign' ? null : found, write, now())
+      if (!record) return heard(write, { record, found, asked: clock.now().mono })
+      const replace = (expected: string | null, next: string | null) => inTime(attempt(() => store.replace(key, expected, next)))
+      if (afresh && !(await replace(text, null))) continue
+      last.text = serializeRecord(record)
+      last.committed = { record, found, asked: clock.now().mono }
+      if (await replace(afresh ? null : text, last.text)) return heard(write, last.committed)
+      last.committed = undefined
+    }
+  }
+
+  /** Says what there is now, here and to the peers. While something that the user does is on its way, what the store says of anything else was before it. */
+  function heard(write: Write, committed: Committed): Committed {
+    const { record, found } = committed
+    if (isHeard(write)) feed({ type: 'record-read', record: record ?? found, by: record ? 'this-tab' : 'other-tab' })
+    if (record && write.type !== 'claim' && write.type !== 'retry') tell(record, false)
+    return committed
+  }
+
   function isHeard(write: Write): boolean {
     return acting === Number(isAct(write))
   }
 
-  /** Compare and commit (rule 1): read, see whether the record is what the write names, replace; refused, again. */
-  async function exchange(write: Write, afresh: boolean): Promise<Committed> {
-    for (;;) {
-      const text = await inTime(attempt(() => store.read(key)))
-      const found = parseRecord(text, policy.issuer)
-      const record = found === 'foreign' && write.type !== 'sign-in' ? null : amend(found === 'foreign' ? null : found, write, now())
-      const replace = (expected: string | null, next: string | null) => inTime(attempt(() => store.replace(key, expected, next)))
-      if (record && afresh && !(await replace(text, null))) continue
-      const asked = clock.now().mono
-      if (record && !(await replace(afresh ? null : text, serializeRecord(record)))) continue
-      if (isHeard(write)) feed({ type: 'record-read', record: record ?? found, by: record ? 'this-tab' : 'other-tab' })
-      if (record && write.type !== 'claim' && write.type !== 'retry') tell(record, false)
-      return { record, found, asked }
-    }
-  }
-
   function commit(write: Write): Promise<Committed> {
-    return inTurn(() => exchange(write, false))
+    return inTurn(() => exchange(write))
   }
 
   /** Nobody else may find a spent token with the lock free, or an ended session alive: written again, then in the place of what is there (rule 5). */
   function insist(write: Write): Promise<Committed> {
     acting += Number(isAct(write))
+    const last: Attempt = {}
     return inTurn(async () => {
       for (let failures = 0; failures < 3; failures++) {
         try {
-          return await exchange(write, failures > 1)
+          return await exchange(write, failures > 1, last)
         } catch {
           // Once more; at the last into memory.
         }
@@ -166,6 +192,8 @@ const ignore = () => {}
 
 /** Is it something that the user does, here and now? */
 const isAct = (write: Write): boolean => write.type === 'sign-in' || (write.type === 'end' && write.wanted)
+
+const sessionOf = (found: SessionRecord | 'foreign' | null) => (found === 'foreign' ? null : found?.session)
 
 /** A port may throw where it should reject. */
 export const attempt = async <T>(task: () => Promise<T>): Promise<T> => task()

@@ -241,7 +241,9 @@ export function startSession(settings: Settings, ports: Ports): Session {
     return seen
   }
 
-  async function signOut({ reason = 'signed-out' }: SignOutOptions = {}): Promise<{ readonly revoked: boolean }> {
+  async function signOut(options?: SignOutOptions): Promise<{ readonly revoked: boolean }> {
+    const given = options?.reason
+    const reason = given === 'revoked' || given === 'incident' ? given : 'signed-out'
     if (snapshot.status === 'loading') await ready
     return { revoked: await engine.signOut(reason) } // an answer that is still on its way is revoked, too
   }

@@ -78,6 +78,12 @@ describe('the law of arrows: core ← ports ← engine ← session ← index', (
     },
     { who: 'ky: ky, errors, and the type of a session', among: inFolder('ky'), may: /^ky(\/|$)|^errors\.ts$/, types: /^session\.ts$/ },
     {
+      who: 'socket: itself, errors, clock, chance and page of the browser, and types of session and ports',
+      among: inFolder('socket'),
+      may: /^socket\/|^errors\.ts$|^adapters\/(browser|clock|page-signals|random)\.ts$/,
+      types: /^(session|ports)\.ts$/,
+    },
+    {
       who: 'testing: itself, and what a session is started with; no adapter',
       among: inFolder('testing'),
       may: /^testing\/|^(options|session|start-session)\.ts$|^refresh\/outcome\.ts$/,
@@ -105,7 +111,7 @@ describe('the law of arrows: core ← ports ← engine ← session ← index', (
         .map(({ file }) => file)
         .filter((file) => !imported.has(file))
         .sort(),
-    ).toEqual(['index.ts', 'ky/index.ts', 'refresh/index.ts', 'testing/index.ts'])
+    ).toEqual(['index.ts', 'ky/index.ts', 'refresh/index.ts', 'socket/index.ts', 'testing/index.ts'])
   })
 
   test('there is no cycle, not even of types', () => {
@@ -227,6 +233,7 @@ describe('F38, F73, REQ-135: importing an entry', () => {
     { entry: 'index.ts', allowed: [] },
     { entry: 'refresh/index.ts', allowed: [] },
     { entry: 'ky/index.ts', allowed: kys },
+    { entry: 'socket/index.ts', allowed: [] },
     { entry: 'testing/index.ts', allowed: [] },
   ])('touches no global: $entry', async ({ entry, allowed }) => {
     const program = `${bare(allowed)}

@@ -6,17 +6,23 @@ import { browserRandom } from './random.ts'
 import { webLock } from './web-lock.ts'
 
 /** The browser, port by port. */
-export const browserPorts = (name: string, store: Store, fetch: typeof globalThis.fetch | null): Ports => ({
+export const browserPorts = (name: string, store: Store, fetch: typeof globalThis.fetch): Ports => ({
   clock: browserClock,
   store,
   lock: webLock(`latchkey:${name}`),
   peers: broadcastPeers(`latchkey:${name}`),
   page: browserPage,
   random: browserRandom,
-  fetch: fetch ?? ((input, init) => globalThis.fetch(input, init)),
+  fetch,
   report,
   base,
 })
+
+/** The page's own fetch, looked up at each call. An app may put `session.fetch` in its place: then it is the one from before (F56). */
+export function globalFetch(ours: () => typeof globalThis.fetch): typeof globalThis.fetch {
+  const before = globalThis.fetch
+  return (input, init) => (globalThis.fetch === ours() ? before : globalThis.fetch)(input, init)
+}
 
 /** A server that renders pages has neither: there a session starts nothing (F73). */
 export const isServer = (): boolean => typeof document === 'undefined' && typeof indexedDB === 'undefined'
@@ -25,7 +31,7 @@ export const base = (): string | null =>
   typeof document === 'undefined' ? (typeof location === 'undefined' ? null : location.href) : document.baseURI
 
 /** As an uncaught error: it is one, of the app's. */
-function report(error: unknown): void {
+export function report(error: unknown): void {
   if (typeof reportError === 'function') reportError(error)
   else
     queueMicrotask(() => {

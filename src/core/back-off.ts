@@ -17,10 +17,10 @@ export function backOff(last: Retry | null, now: Now, binding: boolean, asked: M
 }
 
 /**
- * Time until the next attempt, at most the wait itself whatever the clock says. Somebody who needs a token cuts a wait short that no
+ * Time until the next attempt, at most the wait itself whatever the clock says, and never more than any tab would have written (F43). Somebody who needs a token cuts a wait short that no
  * server has asked for, but not below five seconds.
  */
 export function waitLeft({ at, wait, binding }: Retry, now: Now, needed: boolean): Ms {
   const gone = now.wall - at
-  return (needed && !binding ? Math.min(wait, 5_000) : wait) - (gone < -clockGrain ? wait : gone)
+  return Math.min(wait, needed && !binding ? 5_000 : longestWait + 2_000) - (gone < -clockGrain ? wait : gone)
 }

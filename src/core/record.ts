@@ -111,7 +111,7 @@ export function parseRecord(text: string | null, issuer: string): SessionRecord 
     const record = found as SessionRecord // checked before it is given away
     if (record.version > recordVersion || (record.issuer ?? issuer) !== issuer) return 'foreign'
     const whole = record.status === 'active' ? isLike(record, active) : record.status === 'ended' && isLike(record, ended)
-    return whole && isLike(record, common) ? record : null
+    return whole && isLike(record, common) && [record.generation, record.fence].every(Number.isSafeInteger) ? record : null
   } catch {
     return null
   }

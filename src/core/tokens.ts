@@ -94,7 +94,7 @@ function token(field: Field): string | null {
 
 /** A number, or a string that is one; anything else that servers have been seen to send says nothing (F50). */
 function seconds([name, value]: Field): Ms | null {
-  if (typeof value === 'object' ? value : typeof value === 'boolean') malformed(name)
+  if (value !== undefined && value !== null && typeof value !== 'number' && typeof value !== 'string') malformed(name)
   const span = Number.parseFloat(value as string) // what is neither fails the check below
   return span >= 0 && Number.isFinite(span * 1000) ? span * 1000 : null
 }
@@ -105,9 +105,12 @@ function lifetimeOf(access: string): Ms | null {
   return typeof exp === 'number' && typeof iat === 'number' ? seconds(['exp', exp - iat]) : null
 }
 
+/** No header has room for more: the claims of a longer one are not read (REQ-41). */
+const longestJwt = 65_536
+
 function claimsOf(jwt: string | null): Readonly<Record<string, unknown>> {
   try {
-    return { ...jwtDecode(jwt ?? '') }
+    return { ...jwtDecode((jwt ?? '').slice(0, longestJwt)) }
   } catch {
     return {} // opaque, encrypted, or somebody else's idea of a token (F51)
   }

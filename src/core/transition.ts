@@ -101,7 +101,6 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     const mine = held.record
     if (found.session !== mine?.session) {
       if (held.kind === 'signed-in') {
-        if (held.arriving) return // our own sign-in is on its way and will win
         replace(found, by)
       }
       if (found.status === 'ended') return letGo(found)

@@ -37,16 +37,19 @@ export type Match = (url: string | URL) => Target | null
 
 /** @throws TypeError for an entry that is no URL prefix, or not https. */
 export function targetsOf(attachTo: readonly (string | Destination)[], fallback: WhenSignedOut, base: string | null): readonly Target[] {
-  return attachTo.map((given, index) => {
+  return [...attachTo].map((given, index) => {
     const entry = typeof given === 'string' ? { url: given } : given
+    const { url: prefix, resource = null, scope = null } = entry ?? {}
     // An origin without its scheme would pass for a page beside this one.
-    const url = /^(\w+:\/)?\//.test(entry?.url) ? parse(entry.url, base) : null
+    const url = typeof prefix === 'string' && /^(\w+:\/)?\//.test(prefix) ? parse(prefix, base) : null
     if (!url || !maySee(url) || url.search || url.hash) {
       throw new TypeError(
         `\`attachTo\` must hold https URLs (http on loopback only) without query and fragment, such as 'https://api.example.com', or paths where there is a page. Entry ${index} is not one.`,
       )
     }
-    const want = { resource: entry.resource ?? null, scope: entry.scope ?? null }
+    if ([resource, scope].some((it) => it !== null && typeof it !== 'string'))
+      throw new TypeError('`resource` and `scope` of a destination must be texts.')
+    const want = { resource, scope }
     return {
       entry: Object.freeze({ ...entry }),
       origin: url.origin,
@@ -68,13 +71,14 @@ export function matcher(targets: readonly Target[], base: () => string | null): 
     if (typeof given === 'string') {
       for (const [prefix, target] of whole) if (given.startsWith(prefix)) return target
     }
-    const url = typeof given === 'string' ? parse(given, base()) : given
+    const url = parse(given, base())
     if (!url || !maySee(url)) return null
     return longestFirst.find(({ origin, path }) => origin === url.origin && `${url.pathname}/`.startsWith(`${path}/`)) ?? null
   }
 }
 
-function parse(url: string, base: string | null): URL | null {
+/** As fetch reads it: of what is no text, what it says as a text. */
+function parse(url: string | URL, base: string | null): URL | null {
   try {
     return new URL(url, base ?? undefined)
   } catch {

@@ -115,7 +115,9 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
   }
 }
 
-const isRequest = (input: Input): input is Request => typeof input === 'object' && input !== null && 'headers' in input
+/** One of another frame, too; and not what only looks like one, of which `fetch` makes a text. */
+const isRequest = (input: Input): input is Request =>
+  typeof input === 'object' && Object.prototype.toString.call(input) === '[object Request]'
 
 const isPlain = (it: object | undefined): boolean => !it || Object.getPrototypeOf(it) === Object.prototype
 

@@ -39,6 +39,11 @@ export function refreshEndpoint(url: string, options: RefreshEndpointOptions = {
   const { refreshToken: place = 'body', logout, csrf = { header: 'X-Requested-With', value: 'latchkey' } } = options
   const { body = (refreshToken: string) => ({ refreshToken }), parse = findTokens, isRejected } = options
   if (place !== 'body' && place !== 'cookie') throw new TypeError("`refreshToken` must be 'body' or 'cookie'.")
+  if (logout !== undefined && typeof logout !== 'string') throw new TypeError('`logout` must be an address.')
+  if (typeof csrf?.header !== 'string') throw new TypeError('`csrf` must have a `header`.')
+  for (const [name, option] of Object.entries({ body, parse, isRejected })) {
+    if (option !== undefined && typeof option !== 'function') throw new TypeError(`\`${name}\` must be a function.`)
+  }
   const byCookie = place === 'cookie'
   const rejects = isRejected ? ({ status, json }: { status: number; json: unknown }) => isRejected(status, json) : isRefusal
 

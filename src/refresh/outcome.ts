@@ -84,6 +84,10 @@ export function outcomeOfError(cause: unknown, answered = !wasCutOff(cause)): Ou
 }
 
 /** What `fetch` rejects with: a TypeError for the network, a DOMException for an abort or a time-out. */
-const wasCutOff = (error: unknown): boolean => /^(Type|Abort|Timeout)Error$/.test((error as Error | null)?.name ?? '')
+const wasCutOff = (error: unknown): boolean => /^(Type|Abort|Timeout)Error$/.test(String((error as Error | null | undefined)?.name))
 
-const isResponse = (it: unknown): it is Response => typeof it === 'object' && it !== null && 'headers' in it && 'text' in it
+/** A polyfill's, too; what an HTTP client throws may only look like one. */
+function isResponse(it: unknown): it is Response {
+  const { text, headers } = (it ?? {}) as Partial<Response> // any value may be asked for a member but these two
+  return typeof text === 'function' && typeof headers?.get === 'function'
+}

@@ -151,12 +151,6 @@ const table: Record<Fact['type'], readonly Row[]> = {
       orders: [{ do: 'ask' }],
     },
     {
-      name: 'our own sign-in, on its way, wins over an older session',
-      from: signedIn({ held: holding(active(), at(0), true) }),
-      fact: read(bob),
-      to: looked(),
-    },
-    {
       name: 'our own sign-in, on its way, is not missed in the store',
       from: signedIn({ held: holding(active(), at(0), true) }),
       fact: read(null),

@@ -13,6 +13,7 @@ import {
 } from 'latchkey'
 import { createApi } from 'latchkey/ky'
 import { oauthRefresh, refreshEndpoint } from 'latchkey/refresh'
+import { keepConnected } from 'latchkey/socket'
 import { createWorld, storeContract, type Tab } from 'latchkey/testing'
 import type { TokenEndpointResponse } from 'oauth4webapi'
 
@@ -152,4 +153,17 @@ export async function ownTests(store: () => Store) {
   await world.advance(3_600_000)
   for (const tab of createWorld({ tabs: Math.ceil(Math.random() * 4) }).tabs) tab.session.close()
   return storeContract(store).map(({ name, run }) => ({ name, run }))
+}
+
+// Sockets, and what is like them.
+export function sockets(session: Session, ticketUrl: (token: string) => Promise<string>, feed: (token: string) => EventSource) {
+  const undo = [
+    keepConnected(session, { open: async (token) => new WebSocket(await ticketUrl(token)) }),
+    keepConnected(session, { open: feed, renew: undefined }),
+    keepConnected(session, {
+      open: (token, signal) => Object.assign(new WebSocket('wss://api.example.com'), { token, signal }),
+      renew: (socket, token) => socket.send(socket.signal.aborted ? socket.token : token),
+    }),
+  ]
+  return () => undo.forEach((stop) => void stop())
 }

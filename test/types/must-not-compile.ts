@@ -2,6 +2,7 @@
 import { createSession, isLatchkeyError, LatchkeyError, type RefreshFunction, type SessionState, type Store } from 'latchkey'
 import { createApi } from 'latchkey/ky'
 import { oauthRefresh, refreshEndpoint } from 'latchkey/refresh'
+import { keepConnected } from 'latchkey/socket'
 import { createWorld, type World } from 'latchkey/testing'
 
 declare const state: SessionState
@@ -92,6 +93,10 @@ export const strategies = () => {
 export const others = () => {
   // @ts-expect-error the fetch underneath belongs to createSession
   createApi(session, { fetch })
+  // @ts-expect-error what is kept open can be closed
+  keepConnected(session, { open: () => ({ addEventListener: () => {} }) })
+  // @ts-expect-error and is opened somehow
+  keepConnected(session, {})
   // @ts-expect-error only two tabs
   createWorld({ tabs: 2 }).tabs[2]
   // @ts-expect-error no such failure

@@ -1,0 +1,1 @@
+export { keepConnected } from './keep-connected.ts'

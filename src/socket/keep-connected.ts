@@ -1,0 +1,33 @@
+import { report } from '../adapters/browser.ts'
+import { browserClock } from '../adapters/clock.ts'
+import { browserPage } from '../adapters/page-signals.ts'
+import { browserRandom } from '../adapters/random.ts'
+import type { Session } from '../session.ts'
+import { connect } from './connect.ts'
+
+/**
+ * Keeps one authenticated connection: opens it with a fresh token, again after a loss, calls `renew` (or reopens) on new tokens, closes it
+ * at the end of the session. The token goes where `open` puts it: a first message or a ticket, not a URL.
+ *
+ * Pauses between attempts grow from a second to a minute, and end when the network is back, the page is looked at again, or there are
+ * new tokens. When `signal` aborts, `open` may stop: what it returns after that is closed. An opening has 30 s.
+ * @returns the undo
+ * @example
+ * ```ts
+ * keepConnected(session, { open: async (token) => new WebSocket(await ticketUrl(token)) })
+ * ```
+ */
+export function keepConnected<Connection extends { close(): void; addEventListener(type: 'close', listener: () => void): void }>(
+  session: Session,
+  how: {
+    readonly open: (token: string, signal: AbortSignal) => Connection | Promise<Connection>
+    readonly renew?: ((connection: Connection, token: string) => void) | undefined
+  },
+): () => void {
+  return connect(session, how, {
+    clock: browserClock,
+    page: browserPage,
+    chance: browserRandom.chance,
+    report,
+  })
+}
