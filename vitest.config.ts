@@ -28,7 +28,7 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
-          // One Chromium at a time: its tests measure what tabs do to each other.
+          // One browser at a time: its tests measure what tabs do to each other.
           fileParallelism: false,
           maxWorkers: 1,
           testTimeout: 120_000,

@@ -1,23 +1,48 @@
-/** Finds a Chromium for the browser tests, and installs one where there is none. */
-import { spawnSync } from 'node:child_process'
+/** Finds the browsers for the browser tests, and installs those that are missing where it may. Only Chromium must be there. */
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 
-const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+const chromiumNames = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 const applications = ['/Applications/Google Chrome.app/Contents/MacOS/Google Chrome', '/Applications/Chromium.app/Contents/MacOS/Chromium']
 
 const advice =
   'No Chromium found, and none could be installed: install one (Debian: apt-get install chromium), or name it in CHROMIUM_PATH.'
+
+/** A browser that some tests also run in, where it is. */
+interface Guest {
+  readonly name: string
+  readonly packages: readonly string[]
+  readonly find: () => string | null
+}
+
+const guests: readonly Guest[] = [
+  { name: 'Firefox', packages: ['firefox-esr'], find: firefoxPath },
+  { name: 'WebKit', packages: ['webkit2gtk-driver', 'xvfb'], find: () => webKitPrograms()?.driver ?? null },
+]
 
 /** Where Chromium is: CHROMIUM_PATH, else the system's, else Playwright's own. */
 export function chromiumPath(): string | null {
   const named = process.env.CHROMIUM_PATH
   // A path that was asked for and is not there must not be replaced by another browser in silence.
   if (named) return isProgram(named) ? named : null
-  return [...onSearchPath(), ...applications, chromium.executablePath()].find(isProgram) ?? null
+  return [...onSearchPath(chromiumNames), ...applications, chromium.executablePath()].find(isProgram) ?? null
+}
+
+/** Where Firefox is: FIREFOX_PATH, else the system's ESR. Others are not looked for: Playwright drives a new Firefox only after a while. */
+export function firefoxPath(): string | null {
+  const paths = process.env.FIREFOX_PATH ? [process.env.FIREFOX_PATH] : onSearchPath(['firefox-esr'])
+  return paths.find(isProgram) ?? null
+}
+
+/** Where WebKitGTK's driver is, which starts the browser itself, and the display that the browser needs. */
+export function webKitPrograms(): { readonly driver: string; readonly display: string } | null {
+  const driver = onSearchPath(['WebKitWebDriver']).find(isProgram)
+  const display = onSearchPath(['Xvfb']).find(isProgram)
+  return driver && display ? { driver, display } : null
 }
 
 /** The same, after installing one if need be. Rejects with a line of advice. */
@@ -27,12 +52,19 @@ export async function ensureChromium(): Promise<string> {
   if (process.env.CHROMIUM_PATH) throw new Error(`CHROMIUM_PATH names no program: ${process.env.CHROMIUM_PATH}`)
 
   console.log('No Chromium here: installing one.')
-  const installed = (isRootOnDebian() && installFromDebian() && chromiumPath()) || (installFromPlaywright() && chromiumPath())
+  const installed =
+    (isRootOnDebian() && installFromDebian(['chromium'], run) && chromiumPath()) || (installFromPlaywright() && chromiumPath())
   if (!installed) throw new Error(advice)
   return installed
 }
 
-function onSearchPath(): string[] {
+/** One line: where the guest is, perhaps since a moment ago, or how to invite it. */
+function invite({ name, packages, find }: Guest): string {
+  const found = find() ?? (isRootOnDebian() && installFromDebian(packages, runQuietly) ? find() : null)
+  return found ? `${name}: ${found}` : `No ${name} here, so no tests in it (Debian: apt-get install ${packages.join(' ')}).`
+}
+
+function onSearchPath(names: readonly string[]): string[] {
   const folders = ['/usr/bin', ...(process.env.PATH ?? '').split(delimiter).filter(Boolean)]
   return names.flatMap((name) => folders.map((folder) => join(folder, name)))
 }
@@ -50,8 +82,11 @@ function isRootOnDebian(): boolean {
   return process.getuid?.() === 0 && existsSync('/etc/debian_version')
 }
 
-function installFromDebian(): boolean {
-  return run('apt-get', ['update', '-qq']) && run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'])
+function installFromDebian(packages: readonly string[], by: typeof run): boolean {
+  return (
+    by('apt-get', ['update', '-qq']) &&
+    by('apt-get', ['install', '-y', '-qq', '-o', 'DPkg::Lock::Timeout=60', '--no-install-recommends', ...packages])
+  )
 }
 
 function installFromPlaywright(): boolean {
@@ -61,19 +96,29 @@ function installFromPlaywright(): boolean {
 
 /** Quiet unless it fails. */
 function run(command: string, args: string[]): boolean {
-  const { status, stdout, stderr } = spawnSync(command, args, {
-    encoding: 'utf8',
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    maxBuffer: 64 * 1024 * 1024,
-  })
+  const { status, stdout, stderr } = spawn(command, args)
   if (status !== 0)
     console.error(`${command} ${args.join(' ')} failed:\n${`${stdout ?? ''}${stderr ?? ''}`.split('\n').slice(-15).join('\n')}`)
   return status === 0
 }
 
+/** For what may fail: a mirror that lacks a package. */
+function runQuietly(command: string, args: string[]): boolean {
+  return spawn(command, args).status === 0
+}
+
+function spawn(command: string, args: string[]): SpawnSyncReturns<string> {
+  return spawnSync(command, args, {
+    encoding: 'utf8',
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    maxBuffer: 64 * 1024 * 1024,
+  })
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
     console.log(`Chromium: ${await ensureChromium()}`)
+    for (const guest of guests) console.log(invite(guest))
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
     process.exitCode = 1

@@ -1,26 +1,30 @@
-import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import { launchChromium } from './chromium.ts'
+import type { EngineBrowser, Profile, Tab } from './engine.ts'
+import { installedEngines } from './installed-engines.ts'
 import { contracts } from './page/contracts.ts'
 import { type ScriptedServer, startScriptedServer } from './scripted-server.ts'
 
-let browser: Browser
-let server: ScriptedServer
-let page: Page
+describe.each(installedEngines)('$name', ({ launch }) => {
+  let browser: EngineBrowser
+  let profile: Profile
+  let server: ScriptedServer
+  let tab: Tab
 
-beforeAll(async () => {
-  browser = await launchChromium()
-  server = await startScriptedServer()
-  page = await browser.newPage()
-  await page.goto(server.origin)
-})
+  beforeAll(async () => {
+    browser = await launch()
+    server = await startScriptedServer()
+    profile = await browser.openProfile()
+    tab = await profile.open(server.origin)
+  })
 
-afterAll(async () => {
-  await browser?.close()
-  await server?.close()
-})
+  afterAll(async () => {
+    await profile?.close()
+    await browser?.close()
+    await server?.close()
+  })
 
-describe.each(Object.entries(contracts))('the %s of Chromium', (port, cases) => {
-  // Here only the names are of interest: the cases run in the page.
-  for (const { name } of cases) test(name, () => page.evaluate(([of, one]) => window.app.runContract(of, one), [port, name] as const))
+  describe.each(Object.entries(contracts))('the %s', (port, cases) => {
+    // Here only the names are of interest: the cases run in the page.
+    for (const { name } of cases) test(name, () => tab.evaluate(([of, one]) => window.app.runContract(of, one), [port, name] as const))
+  })
 })

@@ -36,11 +36,11 @@ export async function stage(browser: Browser | BrowserContext): Promise<Scene> {
 }
 
 /** Signs in with what the server grants. */
-export async function signIn(page: Page, server: ScriptedServer, subject?: string): Promise<void> {
-  await page.evaluate(([tokens, who]) => window.app.session.signIn(tokens, { subject: who }), [server.grant(), subject] as const)
+export async function signIn(page: Pick<Page, 'evaluate'>, server: ScriptedServer, subject?: string): Promise<void> {
+  await page.evaluate(({ tokens, who }) => window.app.session.signIn(tokens, { subject: who }), { tokens: server.grant(), who: subject })
 }
 
-export const statusOf = (page: Page): Promise<string> =>
+export const statusOf = (page: Pick<Page, 'evaluate'>): Promise<string> =>
   page.evaluate(() => window.app.session.ready.then(() => window.app.session.state.status))
 
 /** Time for what must not happen to happen. */

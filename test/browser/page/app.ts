@@ -23,6 +23,8 @@ export interface App {
   readonly notes: readonly Note[]
   readonly ends: readonly SessionEnd[]
   readonly expirations: readonly SessionEnd[]
+  /** Errors that nobody caught. */
+  readonly uncaught: readonly string[]
   /** A session of one's own, of the same server, which keeps no notes. */
   readonly open: (options?: Partial<SessionOptions>) => Session
   readonly note: (what: string, detail?: string | null) => void
@@ -58,6 +60,9 @@ const open = (options: Partial<SessionOptions> = {}): Session =>
 const notes: Note[] = []
 const ends: SessionEnd[] = []
 const expirations: SessionEnd[] = []
+const uncaught: string[] = []
+addEventListener('error', ({ message }) => uncaught.push(message))
+addEventListener('unhandledrejection', ({ reason }) => uncaught.push(String(reason)))
 const note = (what: string, detail: string | null = null) => notes.push({ what, detail, at: Date.now() })
 
 const nameOf = (error: unknown): string =>
@@ -83,6 +88,7 @@ window.app = {
   notes,
   ends,
   expirations,
+  uncaught,
   open,
   note,
   call,
