@@ -171,10 +171,13 @@ export function sharedRecord({ clock, store, peers }: Ports, policy: Policy, key
   async function recoverNow(): Promise<void> {
     const known = state().held.record
     if (!known) return
-    await askPeers(known)
-    if ((await look()) || state().held.record?.session !== known.session) return
-    if (state().stale) feed({ type: 'nobody-known' })
-    else await restore(known)
+    // Asked twice: whoever has spoken of something later may have heard the question before its own store told it so.
+    for (let asked = 0; asked < 2; asked++) {
+      await askPeers(known)
+      if ((await look()) || state().held.record?.session !== known.session) return
+      if (!state().stale) return void (await restore(known))
+    }
+    feed({ type: 'nobody-known' })
   }
 
   async function inTime<T>(asked: Promise<T>): Promise<T> {

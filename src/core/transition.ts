@@ -98,6 +98,7 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     const { held } = state
     if (found === 'foreign') return held.kind === 'loading' ? letGo(null) : undefined
     if (!found) return missing()
+    if (found.status === 'ended') change({ stale: false }) // nothing comes later than an end
     const mine = held.record
     if (found.session !== mine?.session) {
       if (held.kind === 'signed-in') {
@@ -143,7 +144,8 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
   function heard({ session, generation, missing: isMissing }: Extract<Fact, { type: 'heard' }>['news']): void {
     const { record } = state.held
     const same = record?.session === session
-    if (isMissing && record && (!same || record.generation > generation))
+    // Who is out of date itself has nothing to write back.
+    if (isMissing && record && !state.stale && (!same || record.generation > generation))
       orders.push({ do: 'restore', record }) // before they write back what is out of date
     else if (!same || record.generation < generation) {
       if (record) change({ stale: true })
