@@ -101,15 +101,13 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     if (found.status === 'ended') change({ stale: false }) // nothing comes later than an end
     const mine = held.record
     if (found.session !== mine?.session) {
-      if (held.kind === 'signed-in') {
-        replace(found, by)
-      }
+      replace(found, by)
       if (found.status === 'ended') return letGo(found)
       hold(found)
       if (held.kind !== 'loading') announce('signed-in', found, by)
     } else if (mine.status === 'ended') {
       // Whoever knows the end and meets an older record of that session writes the tombstone again (rule 9).
-      if (found.status === 'active') orders.push({ do: 'restore', record: mine })
+      if (found.generation < mine.generation) orders.push({ do: 'restore', record: mine })
     } else if (found.status === 'ended') {
       end(found, by)
     } else if (found.generation < mine.generation) {

@@ -25,10 +25,25 @@ export type Rotation = 'strict' | 'grace' | 'static'
 
 /** What the server saw, for our own tests. */
 export interface Witness {
-  readonly calls: readonly { readonly at: number; readonly credential: 'valid' | 'expired' | 'revoked' | 'none'; readonly status: number }[]
+  readonly calls: readonly Call[]
   readonly presentations: readonly { readonly at: number; readonly token: string; readonly answered: string }[]
   readonly revocations: number
+  /** The URL of each request. */
+  readonly urls: readonly string[]
+  /** The refresh tokens that are good for something now: one of each session that is not revoked. */
+  readonly live: readonly string[]
 }
+
+interface Call {
+  readonly at: number
+  readonly credential: 'valid' | 'expired' | 'revoked' | 'none'
+  /** When what it carries was revoked. */
+  readonly revokedAt: number | null
+  readonly status: number
+}
+
+/** Part of every token that is granted here, so that one is known for what it is wherever it turns up. */
+export const tokenMark = 'secret-7f3a9c'
 
 /** How the network treats one exchange. */
 export interface Exchange {
@@ -39,7 +54,7 @@ export interface Exchange {
 interface Family {
   readonly spent: Map<string, { at: number; successor: string }>
   current: string
-  revoked: boolean
+  revokedAt: number | null
 }
 
 /** How long a spent refresh token still gets its successor, in ms, where the server has a grace window. */
@@ -55,7 +70,12 @@ export function createTestServer(
   const families = new Map<string, Family>() // by refresh token, spent ones included
   const access = new Map<string, { until: number; family: Family }>()
   const failures: FailHow[] = []
-  const witness = { calls: [] as Witness['calls'][number][], presentations: [] as Witness['presentations'][number][], revocations: 0 }
+  const witness = {
+    calls: [] as Call[],
+    presentations: [] as Witness['presentations'][number][],
+    revocations: 0,
+    urls: [] as string[],
+  }
   let made = 0
   let reused = 0
   let answer = (request: Request): Response | Promise<Response> => {
@@ -65,7 +85,7 @@ export function createTestServer(
 
   function issue(family: Family, overrides: Partial<TokenResponse> = {}): TokenResponse {
     const response = {
-      access_token: `access-${++made}`,
+      access_token: `access-${++made}-${tokenMark}`,
       token_type: 'Bearer',
       expires_in: lifetime,
       refresh_token: family.current,
@@ -82,37 +102,44 @@ export function createTestServer(
     const isGraceful = rotation === 'grace' && spent?.successor === family?.current && now() - (spent?.at ?? 0) <= graceWindow
     if (spent && !isGraceful) {
       reused++
-      if (family) family.revoked = true
+      if (family) revokeAll([family])
     }
-    const refused = !family || family.revoked
+    const refused = !family || family.revokedAt !== null
     witness.presentations.push({ at: now(), token, answered: refused ? 'refused' : 'granted' })
     if (refused) return Response.json({ error: 'invalid_grant' }, { status: 400 })
     if (rotation !== 'static' && !spent) {
-      const successor = `refresh-${++made}`
+      const successor = `refresh-${++made}-${tokenMark}`
       family.spent.set(token, { at: now(), successor })
       family.current = successor
     }
     return Response.json(rotation === 'static' ? { ...issue(family), refresh_token: undefined } : issue(family))
   }
 
-  function credentialOf(request: Request): Witness['calls'][number]['credential'] {
-    const token = access.get(/^Bearer (.+)$/.exec(request.headers.get('Authorization') ?? '')?.[1] ?? '')
+  function revokeAll(those: Iterable<Family>): void {
+    for (const family of those) family.revokedAt ??= now()
+  }
+
+  const tokenOf = (request: Request) => access.get(/^Bearer (.+)$/.exec(request.headers.get('Authorization') ?? '')?.[1] ?? '')
+
+  function credentialOf(request: Request): Call['credential'] {
+    const token = tokenOf(request)
     if (!token) return 'none'
-    return token.family.revoked ? 'revoked' : token.until < now() ? 'expired' : 'valid'
+    return token.family.revokedAt !== null ? 'revoked' : token.until < now() ? 'expired' : 'valid'
   }
 
   async function handle(request: Request): Promise<Exchange> {
     const { pathname } = new URL(request.url)
+    witness.urls.push(request.url)
     if (pathname === '/revoke') {
       witness.revocations++
       const family = families.get(await request.text())
-      if (family) family.revoked = true
+      if (family) revokeAll([family])
       return { response: new Response(), fate: 'answered' }
     }
     if (pathname !== '/token') {
       const credential = credentialOf(request)
       const response = await answer(request)
-      witness.calls.push({ at: now(), credential, status: response.status })
+      witness.calls.push({ at: now(), credential, revokedAt: tokenOf(request)?.family.revokedAt ?? null, status: response.status })
       return { response, fate: 'answered' }
     }
     const token = await request.text()
@@ -139,10 +166,10 @@ export function createTestServer(
       revoke: async ({ refreshToken, fetch, signal }) => void (await post('/revoke', refreshToken, fetch, signal)),
     } satisfies Refresher,
     grant(overrides?: Partial<TokenResponse>) {
-      return issue({ spent: new Map(), current: `refresh-${++made}`, revoked: false }, overrides)
+      return issue({ spent: new Map(), current: `refresh-${++made}-${tokenMark}`, revokedAt: null }, overrides)
     },
     revoke() {
-      for (const family of families.values()) family.revoked = true
+      revokeAll(families.values())
     },
     fail(how: FailHow, count = 1) {
       for (let next = 0; next < count; next++) failures.push(how)
@@ -160,6 +187,10 @@ export function createTestServer(
     presentations: witness.presentations,
     get revocations() {
       return witness.revocations
+    },
+    urls: witness.urls,
+    get live() {
+      return [...new Set(families.values())].filter(({ revokedAt }) => revokedAt === null).map(({ current }) => current)
     },
   }
 }

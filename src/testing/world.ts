@@ -78,8 +78,10 @@ export function createWorld<const Tabs extends number = 1>(options: WorldOptions
   return openWorld(options).world
 }
 
+/** `started`: is given each session as it starts, and gives what tests shall have in its place. */
 export function openWorld<const Tabs extends number = 1>(
   options: WorldOptions<Tabs> = {},
+  started: (session: Session) => Session = (session) => session,
 ): { readonly world: World<Tabs>; readonly insides: Insides } {
   const {
     tabs: count = 1,
@@ -115,7 +117,7 @@ export function openWorld<const Tabs extends number = 1>(
   function start(inside: SimulatedTab): Session {
     const settings = resolveOptions({ attachTo: [server.origin], refresh: server.refresher, ...overrides }, null)
     const ports = inside.ports(settings.name)
-    return startSession(settings, { ...ports, store: settings.store ?? ports.store, fetch: settings.fetch ?? ports.fetch })
+    return started(startSession(settings, { ...ports, store: settings.store ?? ports.store, fetch: settings.fetch ?? ports.fetch }))
   }
 
   function openTab(): Tab {

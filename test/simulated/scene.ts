@@ -1,6 +1,7 @@
 import type { Refresher, Session, SessionEnd, SessionEvents, SessionState, TokenResponse } from 'latchkey'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
 import { type Insides, openWorld, type Tab, type World, type WorldOptions } from '../../src/testing/world.ts'
+import { isSecret, overseen, type Sightings, sightings } from '../sightings.ts'
 
 export interface Scene<Tabs extends number> extends Insides {
   readonly world: World<Tabs>
@@ -19,8 +20,14 @@ export interface Ear {
   readonly states: SessionState[]
 }
 
-export function scene<const Tabs extends number = 1>(options: WorldOptions<Tabs> = {}): Scene<Tabs> {
-  const { world, insides } = openWorld({ seed: 1, ...options })
+/** `see`: is shown all that must bear no token. */
+export function scene<const Tabs extends number = 1>(
+  options: WorldOptions<Tabs> = {},
+  { see }: Pick<Sightings, 'see'> = sightings(),
+): Scene<Tabs> {
+  const { world, insides } = openWorld({ seed: 1, ...options }, (session) => overseen(session, see))
+  see('message', insides.browser.messages) // these grow with the scene
+  see('URL', insides.server.urls)
   const ears = new Map<Tab, Ear>()
   for (const tab of world.tabs as readonly Tab[]) ears.set(tab, listenTo(tab.session))
   return Object.assign(insides, { world, tabs: world.tabs, advance: world.advance, earOf: (tab: Tab) => ears.get(tab) as Ear })
@@ -153,8 +160,8 @@ export function scripted(overrides: Partial<Refresher> = {}): Scripted {
 
 /** Tokens as a server gives them, told apart by name. */
 export const tokens = (name: string, more: Partial<TokenResponse> = {}): TokenResponse => ({
-  access_token: `access-${name}`,
-  refresh_token: `refresh-${name}`,
+  access_token: isSecret(`access-${name}`),
+  refresh_token: isSecret(`refresh-${name}`),
   expires_in: 300,
   ...more,
 })

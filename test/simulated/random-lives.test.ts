@@ -1,0 +1,17 @@
+import { describe, expect, test } from 'vitest'
+import { note } from '../counted.ts'
+import { chances, tryChances } from './schedule.ts'
+
+// As random-users.test.ts, for what befalls tabs.
+
+describe('I1 to I7, whatever the order of things', () => {
+  test.for([
+    { kind: 'lives', runs: 4_000, title: chances.lives.title },
+    { kind: 'graceful', runs: 3_000, title: chances.graceful.title },
+    { kind: 'everything', runs: 3_000, title: chances.everything.title },
+  ] as const)('$title', { timeout: 200_000 }, async ({ kind, runs }, { task }) => {
+    const tried = await tryChances(kind, Number(process.env.LATCHKEY_RUNS ?? runs), 60_000)
+    note(task, { schedules: tried, violations: 0, seed: Number(process.env.LATCHKEY_SEED ?? 42) })
+    expect(tried).toBeGreaterThan(0)
+  })
+})
