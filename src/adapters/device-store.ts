@@ -28,7 +28,7 @@ export function deviceStore(): Store {
   /** The record and, the first time, the key: one transaction (a cold start waits for it). */
   async function look(key: string): Promise<string | null> {
     const [sealed, found] = (await getMany([key, keyName], open())) as [Sealed | undefined, CryptoKey | undefined] // only this file writes there
-    sealingKey = found ?? sealingKey
+    sealingKey = found // a key that was cleared with its records is of no use: nobody else has it (F42)
     const text = sealed && found ? await unseal(sealed, found, key) : null
     lastRead.set(key, { sealed, text })
     trusted ||= text !== null

@@ -63,6 +63,25 @@ test('F41: once it has kept a record, deviceStore makes no second truth of a fai
   expect(await store.read('one truth')).toBe('kept')
 })
 
+test('F42: what is written after the database was cleared can be read by everybody: the key is gone with the records', async () => {
+  const [mine, another] = [deviceStore(), deviceStore()]
+  expect(await mine.replace('cleared', null, 'before')).toBe(true)
+  const database = await new Promise<IDBDatabase>((resolve) => {
+    const opened = indexedDB.open('latchkey')
+    opened.onsuccess = () => resolve(opened.result)
+  })
+  await new Promise((resolve) => {
+    const clearing = database.transaction('sessions', 'readwrite')
+    clearing.objectStore('sessions').clear()
+    clearing.oncomplete = resolve
+  })
+  database.close()
+  expect(await mine.read('cleared')).toBeNull()
+  expect(await mine.replace('cleared', null, 'after')).toBe(true)
+  expect(await mine.read('cleared')).toBe('after')
+  expect(await another.read('cleared')).toBe('after')
+})
+
 test('F38, F41: one that never could keeps records in memory', async () => {
   const { transaction } = IDBDatabase.prototype
   IDBDatabase.prototype.transaction = () => {
