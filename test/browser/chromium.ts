@@ -66,6 +66,16 @@ export async function launchUntouched(): Promise<UntouchedChromium> {
   }
 }
 
+/** A browser on a profile and a page, and nobody who drives it. Resolves with what ends it. */
+export async function launchAlone(folder: string, url: string): Promise<() => Promise<void>> {
+  const program = spawn(await ensureChromium(), ['--headless', ...flags, `--user-data-dir=${folder}`, url], { stdio: 'ignore' })
+  const gone = new Promise<void>((resolve) => program.once('exit', () => resolve()))
+  return async () => {
+    program.kill()
+    await gone
+  }
+}
+
 export const newProfile = (): Promise<string> => mkdtemp(join(tmpdir(), 'latchkey-profile-'))
 
 /** Chromium's children may write for a moment after it has gone. */

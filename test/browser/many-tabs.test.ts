@@ -2,11 +2,14 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { launchChromium } from './chromium.ts'
 import { callAllTheTime, ends, expirations, isSignedIn, number, signIn, stageDemo } from './demo-tabs.ts'
-import { calm } from './scene.ts'
+import { calm, signIn as signInWithTokens, stage, statusOf } from './scene.ts'
 
 /** The long run has more of them: npm run test:long */
 const expiries = Number(process.env.LATCHKEY_EXPIRIES ?? 5)
 const lifetime = 15
+
+/** A storm: so many tabs, for so many ms. */
+const storm = process.env.LATCHKEY_EXPIRIES ? { tabs: 20, span: 60_000 } : { tabs: 8, span: 20_000 }
 
 let browser: Browser
 
@@ -107,3 +110,55 @@ test('when the server has revoked the refresh token, each tab is told once, afte
   }
   expect(faults).toEqual([])
 })
+
+test(
+  `in ${storm.tabs} tabs, for ${storm.span / 1000} s in which one request in nine fails, every call settles, and nobody is signed out (F01, F29, F30)`,
+  async () => {
+    const { server, open, uncaught } = await stage(browser)
+    const tabs: Page[] = []
+    for (let index = 0; index < storm.tabs; index++) tabs.push(await open())
+    server.rules.lifetime = 6
+    await signInWithTokens(tabs[0]!, server)
+    for (const tab of tabs) await expect.poll(() => statusOf(tab)).toBe('signed-in')
+
+    server.rules.failing = 9 // with ten it would be the same tabs all the time
+    const found = await Promise.all(
+      tabs.map((tab, index) =>
+        tab.evaluate(
+          async ([span, late]) => {
+            const came: Record<string, number> = {}
+            let longest = 0
+            const calls: Promise<void>[] = []
+            await new Promise((resolve) => setTimeout(resolve, late))
+            for (const until = Date.now() + span; Date.now() < until; await new Promise((resolve) => setTimeout(resolve, 400))) {
+              const began = performance.now()
+              calls.push(
+                window.app.call().then((what) => {
+                  came[what] = (came[what] ?? 0) + 1
+                  longest = Math.max(longest, performance.now() - began)
+                }),
+              )
+            }
+            await Promise.all(calls)
+            return { came, longest, calls: calls.length }
+          },
+          [storm.span, (index * 400) / storm.tabs] as const,
+        ),
+      ),
+    )
+    const outcomes = [...new Set(found.flatMap(({ came }) => Object.keys(came)))].sort()
+    expect(['200', '503', 'TypeError', 'refresh_unavailable']).toEqual(expect.arrayContaining(outcomes))
+    for (const { came, longest, calls } of found) {
+      expect(longest).toBeLessThanOrEqual(12_000 + 1_000) // `refreshTimeout` and two seconds; and a machine that is busy
+      expect(came['200']).toBeGreaterThan(calls / 2)
+    }
+    expect(server.failures).toBeGreaterThan((storm.tabs * storm.span) / 400 / 20)
+    expect(server.refreshes).toEqual(server.refreshes.map(() => 'granted')) // not one was presented twice
+    expect(server.refreshes.length).toBeGreaterThanOrEqual(Math.floor(storm.span / 6_000) - 1)
+    expect(server.refreshes.length).toBeLessThanOrEqual(Math.ceil(storm.span / 4_000)) // each token was used for most of its life
+    expect(server.calls.filter(({ credential }) => credential !== 'valid')).toEqual([])
+    for (const tab of tabs) expect(await tab.evaluate(() => window.app.ends)).toEqual([])
+    expect(uncaught).toEqual([])
+  },
+  storm.span + 120_000,
+)

@@ -1,3 +1,4 @@
+import type { SessionOptions } from 'latchkey'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { onTestFinished } from 'vitest'
 import type {} from './page/app.ts'
@@ -9,15 +10,16 @@ export interface Scene {
   readonly context: BrowserContext
   /** Errors that nobody caught, in any tab. */
   readonly uncaught: readonly string[]
-  readonly open: (path?: string) => Promise<Page>
+  /** `options` are for the session of the page. */
+  readonly open: (path?: string, options?: Partial<SessionOptions>) => Promise<Page>
 }
 
-/** Ends with the test that asks for it. */
-export async function stage(browser: Browser | BrowserContext): Promise<Scene> {
+/** Ends with the test that asks for it; one that runs beside others says which it is. */
+export async function stage(browser: Browser | BrowserContext, finished: typeof onTestFinished = onTestFinished): Promise<Scene> {
   const server = await startScriptedServer()
   const isBrowser = 'newContext' in browser
   const context = isBrowser ? await browser.newContext() : browser
-  onTestFinished(async () => {
+  finished(async () => {
     if (isBrowser) await context.close()
     await server.close()
   })
@@ -27,9 +29,9 @@ export async function stage(browser: Browser | BrowserContext): Promise<Scene> {
     server,
     context,
     uncaught,
-    async open(path = '/') {
+    async open(path = '/', options) {
       const page = await context.newPage()
-      await page.goto(server.origin + path)
+      await page.goto(`${server.origin}${path}${options ? `#${JSON.stringify(options)}` : ''}`)
       return page
     },
   }
@@ -42,6 +44,21 @@ export async function signIn(page: Pick<Page, 'evaluate'>, server: ScriptedServe
 
 export const statusOf = (page: Pick<Page, 'evaluate'>): Promise<string> =>
   page.evaluate(() => window.app.session.ready.then(() => window.app.session.state.status))
+
+/** Until the token that the tab holds has run out. A hidden tab draws no frames, so a timer looks. */
+export const expired = (page: Page) =>
+  page.waitForFunction(
+    () => {
+      const { state } = window.app.session
+      return state.status === 'signed-in' && Date.now() > Number(state.expiresAt)
+    },
+    undefined,
+    { polling: 50 },
+  )
+
+/** The record, as it lies in the browser's storage. */
+export const stored = (page: Page, name = 'test'): Promise<Record<string, unknown> | null> =>
+  page.evaluate(async (key) => JSON.parse((await window.app.deviceStore().read(`latchkey:${key}`)) ?? 'null'), name)
 
 /** Time for what must not happen to happen. */
 export const calm = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

@@ -13,6 +13,8 @@ export interface Rules {
   rotation: 'strict' | 'grace'
   /** ms from the rotation to the answer. */
   slowness: number
+  /** One of so many requests (1: each), the first among them, fails before it has done anything: by turns with a 503 and with a broken connection. 0: none. */
+  failing: number
 }
 
 /** One request to the API, or to anything else that is not the token endpoint. */
@@ -31,8 +33,12 @@ export interface ScriptedServer {
   readonly rules: Rules
   /** Refresh requests by outcome, in order. */
   readonly refreshes: readonly ('granted' | 'again' | 'reused' | 'refused')[]
+  /** Requests that failed as `rules.failing` has it. */
+  readonly failures: number
   /** Refresh tokens that were revoked. */
   readonly revocations: readonly string[]
+  /** The pages and scripts that browsers have asked for. */
+  readonly visits: readonly string[]
   readonly calls: readonly Call[]
   /** Every token that ever left. */
   readonly tokens: readonly string[]
@@ -40,6 +46,8 @@ export interface ScriptedServer {
   grant(): TokenResponse
   /** From now on the API refuses the access tokens that are out. */
   invalidate(): void
+  /** From now on nothing that is out is of any use, refresh tokens included. */
+  revokeEverything(): void
   /** Lets those go on who are held up at `/api/held` and `/api/trickle`. */
   release(): void
   close(): Promise<void>
@@ -51,14 +59,29 @@ interface Family {
   readonly spent: Set<string>
 }
 
-let pageScript: Promise<string> | undefined
+let scripts: Promise<Readonly<Record<string, string>>> | undefined
+
+/** The second is another build of the page's script, as two teams on one page have it. */
+async function bundleScripts(): Promise<Readonly<Record<string, string>>> {
+  const [app, minified, worker] = await Promise.all([
+    bundle('page/app.ts'),
+    bundle('page/app.ts', { minify: true }),
+    bundle('page/worker.ts'),
+  ])
+  return { '/app.js': app, '/minified.js': minified, '/worker.js': worker }
+}
+
+/** Has the test page rendered ahead, and visits it by itself: Chromium renders nothing ahead for a page that a driver is attached to. */
+const pageAhead = `<!doctype html><title>Ahead</title>
+<script type="speculationrules">{ "prerender": [{ "source": "list", "urls": ["/?call"], "eagerness": "immediate" }] }</script>
+<script>fetch('/api/ahead'); setTimeout(() => { fetch('/api/visit', { keepalive: true }); location.assign('/?call') }, 3000)</script>`
 
 const randomToken = (kind: string): string => `${kind}.${randomBytes(24).toString('hex')}`
 
 export async function startScriptedServer(): Promise<ScriptedServer> {
-  pageScript ??= bundle('page/app.ts')
-  const script = await pageScript
-  const rules: Rules = { lifetime: 300, rotation: 'strict', slowness: 0 }
+  scripts ??= bundleScripts()
+  const script = await scripts
+  const rules: Rules = { lifetime: 300, rotation: 'strict', slowness: 0, failing: 0 }
   const refreshes: ScriptedServer['refreshes'][number][] = []
   const revocations: string[] = []
   const calls: Call[] = []
@@ -66,6 +89,9 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
   const families = new Map<string, Family>()
   const access = new Map<string, { readonly until: number; readonly family: Family }>()
   let held: (() => void)[] = []
+  const requests = { token: 0, api: 0 }
+  let failures = 0
+  const visits: string[] = []
 
   function issue(family: Family): TokenResponse {
     const accessToken = randomToken('access')
@@ -100,7 +126,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
   const letGo = () => new Promise<void>((resolve) => held.push(resolve))
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = new URL(request.url ?? '/', 'http://any').pathname
+    const { pathname: path, searchParams } = new URL(request.url ?? '/', 'http://any')
     const body = await buffer(request)
     // For the sandboxed frame, which has no origin.
     response.setHeader('access-control-allow-origin', '*')
@@ -108,10 +134,19 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
     response.setHeader('cache-control', path === '/' || path === '/blank' ? 'no-cache' : 'no-store') // no-store keeps a page from the way back
     if (request.method === 'OPTIONS') return void response.writeHead(204).end()
 
+    const isApi = path.startsWith('/api/')
+    if (!isApi && !/^\/(token|revoke)$/.test(path)) visits.push(path)
     if (path === '/') return send(response, 'text/html', '<!doctype html><title>Latchkey test page</title><script src="/app.js"></script>')
+    if (path === '/ahead') return send(response, 'text/html', pageAhead)
     if (path === '/blank') return send(response, 'text/html', '<!doctype html><title>Blank</title>')
-    if (path === '/app.js') return send(response, 'text/javascript', script)
+    if (script[path]) return send(response, 'text/javascript', script[path])
     if (path === '/favicon.ico') return void response.writeHead(204).end()
+
+    if (rules.failing) response.shouldKeepAlive = false // where an old connection breaks, Chromium itself asks again
+    if (rules.failing && (isApi || path === '/token') && requests[isApi ? 'api' : 'token']++ % rules.failing === 0) {
+      if (++failures % 2) return sendJson(response, 503, {})
+      return void response.destroy()
+    }
 
     if (path === '/token') {
       const granted = refresh(body.toString())
@@ -125,12 +160,13 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
       return sendJson(response, 200, {})
     }
 
-    const isApi = path.startsWith('/api/')
     const credential = credentialOf(request)
-    const status = isApi && credential !== 'valid' ? 401 : 200
+    const status = path === '/api/away' ? 302 : path === '/api/refuses' || (isApi && credential !== 'valid') ? 401 : 200
     const { method = '', headers } = request
     calls.push({ method, path, headers, body, credential, status })
-    if (status === 401) {
+    if (status === 302) {
+      return void response.writeHead(302, { location: searchParams.get('to') ?? '/' }).end()
+    } else if (status === 401) {
       response.setHeader('www-authenticate', `Bearer${credential === 'none' ? '' : ' error="invalid_token"'}`)
     } else if (path === '/api/held') {
       await letGo()
@@ -157,12 +193,19 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
   return {
     origin: `http://127.0.0.1:${address.port}`,
     rules,
+    get failures() {
+      return failures
+    },
     refreshes,
     revocations,
+    visits,
     calls,
     tokens,
     grant: () => issue({ current: randomToken('refresh'), revoked: false, spent: new Set() }),
     invalidate: () => access.clear(),
+    revokeEverything() {
+      for (const family of families.values()) family.revoked = true
+    },
     release,
     close: () =>
       new Promise((resolve) => {

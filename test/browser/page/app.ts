@@ -3,6 +3,7 @@
 import { createSession, isLatchkeyError, type Refresher, type Session, type SessionEnd, type SessionOptions } from 'latchkey'
 import { broadcastPeers } from '../../../src/adapters/broadcast-peers.ts'
 import { browserClock } from '../../../src/adapters/clock.ts'
+import { deviceStore } from '../../../src/adapters/device-store.ts'
 import { webLock } from '../../../src/adapters/web-lock.ts'
 import { runContract } from './contracts.ts'
 import { type Body, bodies, type Shape, shapes } from './shapes.ts'
@@ -33,6 +34,7 @@ export interface App {
   readonly webLock: typeof webLock
   readonly broadcastPeers: typeof broadcastPeers
   readonly browserClock: typeof browserClock
+  readonly deviceStore: typeof deviceStore
   readonly runContract: typeof runContract
   readonly shapes: Readonly<Record<string, Shape>>
   readonly bodies: Readonly<Record<string, Body>>
@@ -68,7 +70,8 @@ const note = (what: string, detail: string | null = null) => notes.push({ what, 
 const nameOf = (error: unknown): string =>
   isLatchkeyError(error) ? `${error.code}${error.reason ? ` ${error.reason}` : ''}` : error instanceof Error ? error.name : String(error)
 
-const session = open()
+// Options that a test has for this page's session.
+const session = open(JSON.parse(decodeURIComponent(location.hash.slice(1)) || '{}'))
 session.on('signed-in', ({ by }) => note('signed-in', by))
 session.on('refreshed', ({ by }) => note('refreshed', by))
 session.onSessionEnded((end) => {
@@ -96,6 +99,7 @@ window.app = {
   webLock,
   broadcastPeers,
   browserClock,
+  deviceStore,
   runContract,
   shapes,
   bodies,
