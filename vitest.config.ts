@@ -27,6 +27,7 @@ export default defineConfig({
           exclude: ['test/browser/**'],
           setupFiles: ['test/seeded.ts', 'test/taint.ts'],
           testTimeout: 60_000,
+          maxWorkers: 2,
         },
       },
       {
