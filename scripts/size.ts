@@ -12,7 +12,7 @@ interface Budget {
   readonly program: string
   /** Bytes, brotli: what it should cost. */
   readonly limit: number
-  /** What it may cost until that is reached, where a decision record says why: it may fall, and never rise. */
+  /** What it may cost until that is reached, where a decision record says why: it rises only with what a new promise costs. */
   readonly ceiling?: number
   /** Counted on top of the base: what adding the import to an app costs. */
   readonly added?: true

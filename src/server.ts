@@ -6,7 +6,7 @@ import type { Server } from './refresh-run.ts'
 
 /** The authorization server, by way of the app's refresher: here tokens are revealed to be sent. `patience`: how long an answer is of use, in ms. */
 export const serverOf = (
-  { refresh, revoke }: Refresher,
+  { refresh, revoke }: Pick<Refresher, 'refresh' | 'revoke'>,
   fetch: typeof globalThis.fetch,
   patience: number,
   failed: (cause: unknown) => void,

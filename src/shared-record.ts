@@ -98,7 +98,8 @@ export function sharedRecord({ clock, store, peers }: Ports, policy: Policy, key
       const found = parseRecord(text, policy.issuer)
       // Whoever has signed in since then did so after us, and stays.
       if (tried && write.type === 'sign-in' && found && sessionOf(found) !== sessionOf(tried.found)) {
-        return { ...heard(write, { ...tried, record: null, found }), record: found === 'foreign' ? null : found, found: tried.found }
+        heard(write, { ...tried, record: null, found })
+        return { ...tried, record: found === 'foreign' ? null : found }
       }
       const record = found === 'foreign' && write.type !== 'sign-in' ? null : amend(found === 'foreign' ? null : found, write, now())
       if (!record) return heard(write, { record, found, asked: clock.now().mono })

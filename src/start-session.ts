@@ -46,7 +46,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
   })
 
   // An answer stays of use for a minute after it was due: it is kept, or revoked (protocol, rule 6).
-  const server = serverOf({ ...refresher, refresh: refreshing }, ports.fetch, refreshTimeout + 60_000, (cause) => {
+  const server = serverOf({ refresh: refreshing, revoke: refresher.revoke }, ports.fetch, refreshTimeout + 60_000, (cause) => {
     lastCause = cause
   })
   const engine: Engine = startEngine(ports, server, policy, `latchkey:${name}`, {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { replay } from './explorer.ts'
 
-// Schedules that the explorer found. They fail as long as the engine allows them: then take `.fails` away.
+// Schedules that the explorer found, and that lost or leaked a session once.
 
 /** The store does A's commit and is cleared before A hears of it. B finds nothing and asks; A, which knows of no later generation yet, says nothing. */
 const askedTooEarly = `

@@ -32,7 +32,7 @@ const signedOutUnconfirmed = `
   27. B hears from the store
   28. B hears from the store`
 
-// Found by the explorer. Fails as long as the engine forgets what the first try has replaced: then take `.fails` away.
+// Found by the explorer, when the engine forgot what its first try had replaced.
 test('a sign-out that the store confirms too late revokes the token that it erased, not the one in memory', async () => {
   const { world } = await replay({ rotation: 'strict', hasLocks: false, faults: ['slow store', 'sign-out'] }, signedOutUnconfirmed)
   expect(world.tabs[1].revocations.map(({ token }) => token)).toEqual(['one.1'])

@@ -75,7 +75,7 @@ const anyText = marked.chain((secret) =>
   }),
 )
 
-/** What would be waited for, or counted with, for ever: test/input/pending-stored-records.ts. */
+/** What would be waited for, or counted with, for ever: test/input/damaged-records.test.ts. */
 const isWithinReason = (text: string): boolean => {
   const record = parseRecord(text, issuer)
   if (!record || record === 'foreign') return true

@@ -474,6 +474,23 @@ describe('where the server keeps the session in a cookie', () => {
   })
 })
 
+test('a strategy may be an object of a class: what its class does belongs to it', async () => {
+  const revoked: (string | null)[] = []
+  class Strategy {
+    readonly id = 'classy'
+    async refresh() {
+      return tokens('next')
+    }
+    async revoke({ refreshToken }: { readonly refreshToken: string | null }) {
+      revoked.push(refreshToken)
+    }
+  }
+  const s = scene({ session: { refresh: new Strategy() } })
+  await settled(s, s.tabs[0].session.signIn(tokens('first')))
+  expect((await settled(s, s.tabs[0].session.signOut())).value).toEqual({ revoked: true })
+  expect(revoked).toEqual(['refresh-first'])
+})
+
 describe('F56: a refresh function that calls the session it refreshes', () => {
   function nested(ask: (session: Session) => Promise<unknown>) {
     const script = scripted()
