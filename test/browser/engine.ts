@@ -20,9 +20,11 @@ export interface Profile {
   close(): Promise<void>
 }
 
-/** As Playwright's pages are, which are tabs as they come. */
+/** As Playwright's pages are. */
 export interface Tab extends Pick<Page, 'evaluate'> {
   goto(url: string): Promise<unknown>
   reload(): Promise<unknown>
+  /** Resolves when the way back has begun, or is done. */
+  back(): Promise<unknown>
   close(): Promise<unknown>
 }

@@ -185,8 +185,7 @@ describe.each(installedEngines)('$name', ({ launch, keepsPages }) => {
     }
 
     async function notesAfterTheWayBack(tab: Tab): Promise<readonly string[]> {
-      // On the way, nobody is there to answer.
-      await tab.evaluate(() => void setTimeout(() => history.back())).catch(() => {})
+      await tab.back()
       const called = () => tab.evaluate(() => window.app.notes.some(({ what }) => what === 'call')).catch(() => false)
       await soon(called).toBe(true)
       return tab.evaluate(() => window.app.notes.map(({ what, detail }) => `${what} ${detail}`))

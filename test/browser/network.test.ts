@@ -24,6 +24,12 @@ describe.concurrent('side by side,', () => {
       await context.addInitScript((ms) => {
         const { now } = Date
         Date.now = () => now() + ms
+        const { fetch } = window
+        window.fetch = (input, init) => {
+          const headers = new Headers(init?.headers)
+          headers.set('x-left', String(performance.timeOrigin + performance.now())) // the true time
+          return fetch(input, { ...init, headers })
+        }
       }, offset * 3_600_000)
       server.rules.lifetime = 2
       const page = await open()

@@ -8,7 +8,8 @@ export type Command = (method: 'GET' | 'POST' | 'DELETE', path: string, paramete
 export const commandsTo =
   (address: string): Command =>
   async (method, path, parameters = {}) => {
-    const response = await fetch(address + path, { method, ...(method === 'POST' && { body: JSON.stringify(parameters) }) })
+    const signal = AbortSignal.timeout(60_000) // the driver of WebKit forgets to answer now and then
+    const response = await fetch(address + path, { method, signal, ...(method === 'POST' && { body: JSON.stringify(parameters) }) })
     const { value } = (await response.json()) as { value: unknown } // so the protocol has it
     if (response.ok) return value
     const { error, message } = value as { error: string; message: string } // and this
@@ -71,6 +72,8 @@ export async function openSession(send: Command, browserName: string): Promise<P
       evaluate: evaluate as Page['evaluate'], // the types of the task are the caller's
       goto: (url) => inWindow(handle, () => command('POST', '/url', { url })),
       reload: () => inWindow(handle, () => command('POST', '/refresh')),
+      // By the driver, which waits until the page is there: WebKit never answers what is asked of a page that is on its way out.
+      back: () => inWindow(handle, () => command('POST', '/back')),
       close: () =>
         inWindow(handle, async () => {
           await command('DELETE', '/window')
