@@ -48,6 +48,10 @@ describe('how long the next refresh waits', () => {
     )
   })
 
+  test('F31: is spread over two seconds after what the server asked for', () => {
+    expect(backOff(null, at(0, 0.5), true, 30_000).wait).toBe(31_000)
+  })
+
   test('F30: half an hour of failures is at most forty attempts', () => {
     const chance = seededRandom(30)
     let [span, last] = [0, null as Retry | null]
@@ -82,6 +86,13 @@ describe('the wait that is left', () => {
       now: at(-clockGrain),
       needed: false,
       left: 60_000 + clockGrain,
+    },
+    {
+      name: 'F43: is no longer than any tab would have written',
+      of: { ...retry, wait: 10 ** 9 },
+      now: at(0),
+      needed: false,
+      left: 602_000,
     },
     { name: 'F23: is over when the clock has gone back', of: retry, now: at(-clockGrain - 1), needed: false, left: 0 },
   ])('$name', ({ of, now, needed, left }) => {

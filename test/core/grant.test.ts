@@ -71,4 +71,13 @@ describe('what a refresh has brought', () => {
     const { retry: after } = brought(input, of)
     expect(after && after.wait >= 10_000 && after.binding).toBe(isNone || null)
   })
+
+  test.each([
+    { name: 'was over on the way', lasts: 0.5, before: null, wait: 0 },
+    { name: 'was over on the way again', lasts: 0.5, before: retry, wait: 2_000 },
+    { name: 'is not quite over', lasts: 0.6, before: null, wait: null },
+  ])('F26: a token whose life $name: the next refresh waits $wait ms', ({ lasts, before, wait }) => {
+    const { retry: after } = brought({ access_token: 'b', expires_in: lasts }, active({ retry: before }))
+    expect(after && [after.wait, after.binding]).toEqual(wait === null ? null : [wait, false])
+  })
 })

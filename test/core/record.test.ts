@@ -51,6 +51,10 @@ describe('a record', () => {
     expect(String(found.grant.refreshToken)).toBe('[secret]')
   })
 
+  test('keeps what is no token as it is, whatever it is called', () => {
+    expect(parse(JSON.stringify({ ...JSON.parse(serializeRecord(active())), tokenizer: 'x' }))).toMatchObject({ tokenizer: 'x' })
+  })
+
   test('carries members that a later minor version has added', () => {
     expect(parse(JSON.stringify({ ...JSON.parse(serializeRecord(active())), later: { a: 1 } }))).toMatchObject({
       session: 's',
@@ -134,6 +138,12 @@ test.each([
   { name: 'a record whose token is an object', text: text.replace('"access-5"', '{"toJSON":1}') },
   { name: 'a record whose lifetime is no number', text: text.replace('300000', 'null') },
   { name: 'a record whose generation is a text', text: withMember('generation', '5') },
+  { name: 'a record whose generation cannot be counted on', text: withMember('generation', 2 ** 53) },
+  { name: 'a record whose fence lies between two', text: withMember('fence', 1.5) },
+  { name: 'a record without a version', text: without('version') },
+  { name: 'a record that is neither active nor ended', text: withMember('status', 'paused') },
+  { name: 'an ended record that names itself something else', text: JSON.stringify({ ...ended(), status: 'over' }) },
+  { name: 'a record one of whose tokens is none', text: text.replace('"access":{', '"access":{"https://files.test ":{},') },
   { name: 'a tombstone without a reason', text: JSON.stringify({ ...ended(), reason: undefined }) },
 ])('F43: $name is no record', ({ text: found }) => {
   expect(parse(found)).toBeNull()
