@@ -1,5 +1,5 @@
 import { exportJWK, generateKeyPair } from 'jose'
-import { type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider'
+import { type ClientMetadata, type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { listen } from './listen.ts'
 import { loginPage, loginPath } from './login-page.ts'
 import { memoryAdapter } from './memory-adapter.ts'
@@ -20,6 +20,14 @@ export interface ProviderOptions {
   readonly origins: readonly string[]
   /** Seconds; can be changed later in `settings`. */
   readonly accessTokenLifetime: number
+  /** An app's backend, which is a client with a secret (RFC 10017 §6.1). */
+  readonly backend?: BackendClient | undefined
+}
+
+export interface BackendClient {
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly redirectUri: string
 }
 
 /** An OpenID provider with strict rotation: a refresh token that is presented twice revokes the whole grant. */
@@ -50,12 +58,12 @@ const authorizationPath = '/authorize'
 const jwksPath = '/jwks'
 
 export async function startProvider(options: ProviderOptions): Promise<DemoProvider> {
-  const { origins, redirectUris } = options
+  const { origins } = options
   const settings: ProviderSettings = { accessTokenLifetime: options.accessTokenLifetime, condition: 'well', slowness: 3000 }
 
   const server = await listen(options.port)
   const issuer = server.origin
-  const provider = new Provider(issuer, await configuration(settings, origins, redirectUris))
+  const provider = new Provider(issuer, await configuration(settings, options))
   const { counters, refreshLog } = watchTokenEndpoint(provider, settings, origins)
   const revokeEverything = rememberGrants(provider)
 
@@ -80,26 +88,22 @@ export async function startProvider(options: ProviderOptions): Promise<DemoProvi
   }
 }
 
-async function configuration(
-  settings: ProviderSettings,
-  origins: readonly string[],
-  redirectUris: readonly string[],
-): Promise<Configuration> {
+async function configuration(settings: ProviderSettings, { origins, redirectUris, backend }: ProviderOptions): Promise<Configuration> {
   const { privateKey } = await generateKeyPair('ES256', { extractable: true })
   const hours = (count: number) => count * 3600
+  const client = (id: string, uris: readonly string[], secret?: string): ClientMetadata => ({
+    client_id: id,
+    ...(secret && { client_secret: secret }),
+    application_type: 'web',
+    token_endpoint_auth_method: secret ? 'client_secret_post' : 'none',
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    redirect_uris: [...uris],
+    id_token_signed_response_alg: 'ES256',
+  })
 
   return {
-    clients: [
-      {
-        client_id: clientId,
-        application_type: 'web',
-        token_endpoint_auth_method: 'none',
-        grant_types: ['authorization_code', 'refresh_token'],
-        response_types: ['code'],
-        redirect_uris: [...redirectUris],
-        id_token_signed_response_alg: 'ES256',
-      },
-    ],
+    clients: [client(clientId, redirectUris), ...(backend ? [client(backend.clientId, [backend.redirectUri], backend.clientSecret)] : [])],
     scopes: ['openid'],
     adapter: memoryAdapter(),
     jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: 'ES256', use: 'sig' }] },
@@ -153,7 +157,7 @@ async function configuration(
  * take the tokens of this one along.
  */
 async function grantWithoutAsking({ oidc }: KoaContextWithOIDC) {
-  const grant = new oidc.provider.Grant({ clientId, accountId: oidc.session?.accountId })
+  const grant = new oidc.provider.Grant({ clientId: oidc.client?.clientId, accountId: oidc.session?.accountId })
   grant.addOIDCScope('openid')
   grant.addResourceScope(audience, apiScope)
   await grant.save()

@@ -25,6 +25,7 @@ const budgets: readonly Budget[] = [
   { name: 'isLatchkeyError', program: `export { isLatchkeyError } from 'latchkey'`, limit: 200 },
   { name: '+ refreshEndpoint', program: `${base}; export { refreshEndpoint } from 'latchkey/refresh'`, limit: 900, added: true },
   { name: '+ oauthRefresh', program: `${base}; export { oauthRefresh } from 'latchkey/refresh'`, limit: 900, added: true },
+  { name: '+ backendForFrontend', program: `${base}; export { backendForFrontend } from 'latchkey/refresh'`, limit: 900, added: true },
   { name: '+ latchkey/ky', program: `${base}; export { createApi } from 'latchkey/ky'`, limit: 8600, added: true },
   { name: '+ latchkey/socket', program: `${base}; export { keepConnected } from 'latchkey/socket'`, limit: 600, added: true },
 ]

@@ -118,7 +118,10 @@ export interface Refresher {
   readonly retryUnanswered?: boolean | undefined
   /** Tells the server that the session is over. Best effort, `keepalive`. */
   readonly revoke?: ((request: RevokeRequest) => Promise<void>) | undefined
-  /** Sends one request with the credential: DPoP, cookies with CSRF. @defaultValue `Authorization: Bearer …` */
+  /**
+   * Sends one request with the credential: DPoP, cookies with CSRF. With it and a cookie, no token is in the browser: a refresh then answers
+   * `{ expires_in, sub? }` (return the `Response`), and tokens that come along are not kept. @defaultValue `Authorization: Bearer …`
+   */
   readonly send?: ((request: Request, credential: Credential) => Promise<Response>) | undefined
 }
 

@@ -125,8 +125,12 @@ interface Presented {
 }
 
 /** Commits what was granted; revokes it if the session is over; and adopts, revoking nothing, if the same session is further on (rule 5, M12). */
-async function keep({ of, want, sent }: Presented, issued: Issued, { insist, askPeers, server, state, now }: Tools): Promise<void> {
-  const next = renewal(of, want, issued, sent, now())
+async function keep(
+  { of, want, sent }: Presented,
+  issued: Issued,
+  { insist, askPeers, server, state, now, newId, policy }: Tools,
+): Promise<void> {
+  const next = renewal(of, want, issued, sent, now(), newId)
   for (let anew = false; ; anew = true) {
     const { record, found } = await insist({ type: 'grant', of, next, anew })
     if (record) return
@@ -134,7 +138,9 @@ async function keep({ of, want, sent }: Presented, issued: Issued, { insist, ask
       await askPeers(of)
       if (!state().stale && active(state())?.session === of.session) continue
     }
-    if (!found || found === 'foreign' || found.status === 'ended' || found.session !== of.session) void server.revoke(next.grant)
+    // A cookie is that of whoever is signed in by now: it stays.
+    if (!found || found === 'foreign' || found.status === 'ended' || (found.session !== of.session && !policy.cookie))
+      void server.revoke(next.grant)
     return
   }
 }

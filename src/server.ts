@@ -4,9 +4,13 @@ import type { Refresher } from './ports.ts'
 import { outcomeOf, outcomeOfError } from './refresh/outcome.ts'
 import type { Server } from './refresh-run.ts'
 
-/** The authorization server, by way of the app's refresher: here tokens are revealed to be sent. `patience`: how long an answer is of use, in ms. */
+/**
+ * The authorization server, by way of the app's refresher: here tokens are revealed to be sent. `tokenless`: it gives none away; `patience`: how
+ * long an answer is of use, in ms.
+ */
 export const serverOf = (
   { refresh, revoke }: Pick<Refresher, 'refresh' | 'revoke'>,
+  tokenless: boolean,
   fetch: typeof globalThis.fetch,
   patience: number,
   failed: (cause: unknown) => void,
@@ -15,7 +19,10 @@ export const serverOf = (
     const signal = AbortSignal.timeout(patience)
     let outcome: Outcome
     try {
-      outcome = await outcomeOf(await refresh({ refreshToken: shown(refreshToken), resource, scope, signal, fetch, binding: null }))
+      outcome = await outcomeOf(
+        await refresh({ refreshToken: shown(refreshToken), resource, scope, signal, fetch, binding: null }),
+        tokenless,
+      )
     } catch (error) {
       outcome = outcomeOfError(error)
     }

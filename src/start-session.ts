@@ -31,6 +31,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
     retryUnanswered: refresher.retryUnanswered ?? true,
     lookEvery: ports.peers.audible ? 30_000 : 2_000,
   }
+  const tokenless = policy.cookie && refresher.send !== undefined
   const listeners = createListeners(ports.report)
   const match = matcher(targets, ports.base)
   const sealedBefore = new WeakMap<object, Promise<void>>()
@@ -46,7 +47,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
   })
 
   // An answer stays of use for a minute after it was due: it is kept, or revoked (protocol, rule 6).
-  const server = serverOf({ refresh: refreshing, revoke: refresher.revoke }, ports.fetch, refreshTimeout + 60_000, (cause) => {
+  const server = serverOf({ refresh: refreshing, revoke: refresher.revoke }, tokenless, ports.fetch, refreshTimeout + 60_000, (cause) => {
     lastCause = cause
   })
   const engine: Engine = startEngine(ports, server, policy, `latchkey:${name}`, {
@@ -206,7 +207,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
   }
 
   async function getToken({ resource, minValidity, signal }: GetTokenOptions = {}): Promise<string> {
-    if (policy.cookie && refresher.send) throw new TypeError('This session keeps no token in the browser. Use session.fetch.')
+    if (tokenless) throw new TypeError('This session keeps no token in the browser. Use session.fetch.')
     if (minValidity !== undefined && !(minValidity >= 0 && minValidity < Infinity))
       throw new TypeError('`minValidity` must be a span in ms.')
     const target = resource === undefined ? undefined : targets.find(({ want }) => want.resource === resource)

@@ -27,19 +27,25 @@ export const arrival = (
   grant: grantOf(issued, sent, generation, ''),
 })
 
+/** What a refresh brings; and whose session it is, where the answer says another than was known. */
+export type Renewal = Pick<ActiveRecord, 'grant' | 'retry'> & Partial<Pick<ActiveRecord, 'session' | 'subject' | 'bounds'>>
+
 /** What a refresh of `of` has brought. */
-export function renewal(of: ActiveRecord, want: Want, issued: Issued, sent: Moment, now: Now): Pick<ActiveRecord, 'grant' | 'retry'> {
+export function renewal(of: ActiveRecord, want: Want, issued: Issued, sent: Moment, now: Now, newId: () => string): Renewal {
   const key = keyOf(want)
   const last = of.grant.access[key]
   // A token of no use, or the one that was to be replaced, with no less of a life than it had: asking again gives it again (F25).
-  const { accessToken, lasts } = issued
-  const isSame = last && reveal(last.token) === reveal(accessToken) && (lasts ?? Infinity) >= (last.life?.lasts ?? 0)
+  const { lasts, subject } = issued
+  const text = reveal(issued.accessToken)
+  const isSame = last && text && reveal(last.token) === text && (lasts ?? Infinity) >= (last.life?.lasts ?? 0)
   // Its life was over on the way: the next may be quicker; the one after that, not for the asking alone.
   const late = backOff(of.retry, now, false)
   const isLate = (lasts ?? Infinity) * 0.9 <= now.mono - sent.mono
   return {
     retry: isSame || lasts === 0 ? backOff(of.retry, now, true, null, 40_000) : isLate ? { ...late, wait: of.retry ? late.wait : 0 } : null,
     grant: grantOf(issued, sent, of.generation + 1, key),
+    // A cookie may have become another user's, who has signed in on a page of the server: that is another session (F10). Who was unknown counts as another.
+    ...(!text && subject && subject !== of.subject && { subject, session: newId(), bounds: { signedInAt: sent.wall } }),
   }
 }
 

@@ -41,6 +41,7 @@ declare const sealed: unique symbol
 
 /** A token response, checked and in our own words. Lifetimes count from when the request for it was sent. */
 export interface Issued {
+  /** Empty where the server keeps the tokens. */
   readonly accessToken: Secret
   readonly lasts: Ms | null
   readonly refreshToken: Secret | null
@@ -49,8 +50,12 @@ export interface Issued {
   readonly subject: string | null
 }
 
-/** @throws TypeError naming the field that is missing or malformed, never its value. */
-export function readTokens(input: unknown): Issued {
+/**
+ * `tokenless`: the server keeps the tokens, and says only how long the session is good for and whose it is (`{ expires_in, sub }`). The access
+ * token is then the empty one; what comes along all the same is not kept (RFC 10017 §6.1, REQ-76).
+ * @throws TypeError naming the field that is missing or malformed, never its value.
+ */
+export function readTokens(input: unknown, tokenless = false): Issued {
   const found = open(input) ?? input
   if (typeof found !== 'object' || found === null) throw new TypeError('The token response is not an object.')
   const camel = !('access_token' in found) && 'accessToken' in found
@@ -58,6 +63,15 @@ export function readTokens(input: unknown): Issued {
     const name = camel ? snake.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()) : snake
     return [name, (found as Record<string, unknown>)[name]] // a lookup of an unknown member gives `undefined`
   }
+  if (tokenless)
+    return {
+      accessToken: secret(''),
+      lasts: seconds(field('expires_in')),
+      refreshToken: null,
+      refreshLasts: null,
+      scope: null,
+      subject: text(field('sub')),
+    }
   const access = token(field('access_token'))
   if (!access) malformed('access_token')
   if (!/^(bearer|dpop)$/i.test(text(field('token_type')) ?? 'Bearer')) malformed('token_type', 'is neither Bearer nor DPoP')

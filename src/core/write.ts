@@ -1,3 +1,4 @@
+import type { Renewal } from './grant.ts'
 import type { ActiveRecord, Claim, EndedRecord, EndReason, Retry, SessionRecord } from './record.ts'
 import type { EpochMs, Now } from './time.ts'
 
@@ -12,7 +13,7 @@ import type { EpochMs, Now } from './time.ts'
 export type Write =
   | { readonly type: 'claim'; readonly of: ActiveRecord; readonly claim: Claim }
   | { readonly type: 'retry'; readonly of: ActiveRecord; readonly retry: Retry }
-  | { readonly type: 'grant'; readonly of: ActiveRecord; readonly next: Pick<ActiveRecord, 'grant' | 'retry'>; readonly anew: boolean }
+  | { readonly type: 'grant'; readonly of: ActiveRecord; readonly next: Renewal; readonly anew: boolean }
   | { readonly type: 'end'; readonly of: ActiveRecord; readonly reason: EndReason; readonly wanted: boolean; readonly answerLost?: boolean }
   | { readonly type: 'sign-in'; readonly of: ActiveRecord; readonly unasked: boolean }
   | { readonly type: 'restore'; readonly of: SessionRecord; readonly claim: Claim }
@@ -35,10 +36,10 @@ export function amend(found: SessionRecord | null, write: Write, now: Now): Sess
       const kept = (same ?? write.of).grant
       return {
         ...(same ?? write.of),
+        ...write.next,
         generation: of.generation + 1,
         fence,
         claim: null,
-        retry: write.next.retry,
         grant: {
           // What did not come with it stays: a refresh token (RFC 6749 §6, F52), and the tokens for other resources.
           refreshToken: refreshToken ?? kept.refreshToken,

@@ -96,7 +96,7 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
     // With an init, be it for a header, a Request forgets what it was told of the referrer.
     const told = isRequest(input) ? { referrer: input.referrer, referrerPolicy: input.referrerPolicy, ...init } : init
     const answer = send
-      ? send(new Request(input, { ...told, signal: both }), { accessToken: grip.token, binding: null, fetch: underneath })
+      ? send(new Request(input, { ...told, signal: both }), { accessToken: grip.token || null, binding: null, fetch: underneath })
       : underneath(input, {
           ...told,
           headers: withToken(init?.headers ?? (isRequest(input) ? input.headers : undefined), grip.token),

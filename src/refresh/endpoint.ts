@@ -1,8 +1,8 @@
-import { base } from '../adapters/browser.ts'
-import { cookieNamed } from '../adapters/cookie.ts'
 import type { TokenResponse, Tokens } from '../core/tokens.ts'
 import type { Refresher } from '../ports.ts'
+import { type Csrf, csrfHeader } from './csrf.ts'
 import { isRefusal, tokensIn } from './outcome.ts'
+import { cookieRequest, logoutAt, tokenRequest } from './token-request.ts'
 
 /** How your endpoint differs from what {@link refreshEndpoint} takes for granted. */
 export interface RefreshEndpointOptions {
@@ -20,9 +20,6 @@ export interface RefreshEndpointOptions {
   readonly isRejected?: ((status: number, json: unknown) => boolean) | undefined
 }
 
-/** A constant header, or one that repeats a readable cookie at the time of sending. Sent to the configured origins only. */
-export type Csrf = { readonly header: string; readonly value: string } | { readonly header: string; readonly cookie: string }
-
 /**
  * Refreshes at your own backend: POST JSON `{ refreshToken }`, answered with tokens in either spelling. With
  * `refreshToken: 'cookie'` the body is empty and the HttpOnly cookie goes along, with a header against CSRF.
@@ -36,25 +33,26 @@ export type Csrf = { readonly header: string; readonly value: string } | { reado
  */
 export function refreshEndpoint(url: string, options: RefreshEndpointOptions = {}): Refresher {
   if (typeof url !== 'string' || !url) throw new TypeError('`url` must be the address of your refresh endpoint.')
-  const { refreshToken: place = 'body', logout, csrf = { header: 'X-Requested-With', value: 'latchkey' } } = options
+  const { refreshToken: place = 'body', logout, csrf } = options
   const { body = (refreshToken: string) => ({ refreshToken }), parse = findTokens, isRejected } = options
   if (place !== 'body' && place !== 'cookie') throw new TypeError("`refreshToken` must be 'body' or 'cookie'.")
   if (logout !== undefined && typeof logout !== 'string') throw new TypeError('`logout` must be an address.')
-  if (typeof csrf?.header !== 'string') throw new TypeError('`csrf` must have a `header`.')
   for (const [name, option] of Object.entries({ body, parse, isRejected })) {
     if (option !== undefined && typeof option !== 'function') throw new TypeError(`\`${name}\` must be a function.`)
   }
   const byCookie = place === 'cookie'
   const rejects = isRejected ? ({ status, json }: { status: number; json: unknown }) => isRejected(status, json) : isRefusal
 
-  const request = (refreshToken: string | null): RequestInit => ({
-    ...tokenRequest,
-    headers: byCookie
-      ? { [csrf.header]: 'cookie' in csrf ? cookieNamed(csrf.cookie) : csrf.value }
-      : { 'Content-Type': 'application/json' },
-    credentials: byCookie ? 'include' : 'same-origin',
-    ...(byCookie ? {} : { body: JSON.stringify(body(refreshToken ?? '')) }),
-  })
+  const header = csrfHeader(csrf)
+  const request = (refreshToken: string | null): RequestInit =>
+    byCookie
+      ? cookieRequest(header)
+      : {
+          ...tokenRequest,
+          headers: { 'Content-Type': 'application/json' },
+          credentials: 'same-origin',
+          body: JSON.stringify(body(refreshToken ?? '')),
+        }
 
   return {
     id: url,
@@ -68,21 +66,9 @@ export function refreshEndpoint(url: string, options: RefreshEndpointOptions = {
         throw new Error('`parse` failed on what the server answered. The session stays and tries again; mend `parse`.', { cause }) // its TypeError would pass for one of the network's
       }
     },
-    ...(logout && {
-      async revoke({ refreshToken, signal, fetch }) {
-        const response = await fetch(new URL(logout, new URL(url, base() ?? undefined)), {
-          ...request(refreshToken),
-          signal,
-          keepalive: true,
-        })
-        if (!response.ok) throw response
-      },
-    }),
+    ...(logout && { revoke: logoutAt(logout, url, request) }),
   }
 }
-
-/** Neither cached nor followed elsewhere, and it says nothing of the page it comes from (REQ-21, REQ-24, REQ-28). */
-export const tokenRequest = { method: 'POST', cache: 'no-store', redirect: 'error', referrerPolicy: 'no-referrer' } as const
 
 function findTokens(json: unknown): TokenResponse | Tokens {
   const { data, tokens } = (json ?? {}) as { data?: unknown; tokens?: unknown } // any JSON may be asked for members but null

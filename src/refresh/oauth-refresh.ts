@@ -1,7 +1,7 @@
 import type { TokenResponse } from '../core/tokens.ts'
 import type { Refresher } from '../ports.ts'
-import { tokenRequest } from './endpoint.ts'
 import { isInvalidGrant, tokensIn } from './outcome.ts'
+import { tokenRequest } from './token-request.ts'
 
 /** Where {@link oauthRefresh} refreshes, and as whom. */
 export interface OAuthRefreshOptions {

@@ -65,10 +65,10 @@ export function waitOf(retryAfter: string | null, date: string | null): Ms | nul
   return span >= 0 ? span : null
 }
 
-/** What a refresh function has returned: tokens in either spelling, or the server's `Response` as it is. */
-export async function outcomeOf(returned: unknown): Promise<Outcome> {
+/** What a refresh function has returned: tokens in either spelling, or the server's `Response` as it is. `tokenless`: see {@link readTokens}. */
+export async function outcomeOf(returned: unknown, tokenless?: boolean): Promise<Outcome> {
   try {
-    return { type: 'granted', issued: readTokens(isResponse(returned) ? await tokensIn(returned, isRefusal) : returned) }
+    return { type: 'granted', issued: readTokens(isResponse(returned) ? await tokensIn(returned, isRefusal) : returned, tokenless) }
   } catch (error) {
     return outcomeOfError(error, true)
   }

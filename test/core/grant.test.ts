@@ -33,7 +33,8 @@ describe('a session that begins', () => {
 })
 
 describe('what a refresh has brought', () => {
-  const brought = (input: object, of = active(), want = ownToken) => renewal(of, want, readTokens(input), at(500), now)
+  const brought = (input: object, of = active(), want = ownToken, tokenless = false) =>
+    renewal(of, want, readTokens(input, tokenless), at(500), now, () => 'new')
 
   test('is of the next generation, and ends the row of failures', () => {
     const { retry: after, grant: next } = brought({ access_token: 'b', expires_in: 60 }, active({ retry }))
@@ -79,5 +80,33 @@ describe('what a refresh has brought', () => {
   ])('F26: a token whose life $name: the next refresh waits $wait ms', ({ lasts, before, wait }) => {
     const { retry: after } = brought({ access_token: 'b', expires_in: lasts }, active({ retry: before }))
     expect(after && [after.wait, after.binding]).toEqual(wait === null ? null : [wait, false])
+  })
+
+  test('F25: where the server keeps the tokens, the same answer again is a renewal', () => {
+    const bare = brought({ expires_in: 300 }, active(), ownToken, true)
+    expect(bare.retry).toBeNull()
+    const again = brought({ expires_in: 300 }, active({ grant: bare.grant }), ownToken, true)
+    expect(again).toMatchObject({
+      retry: null,
+      grant: { refreshToken: null, access: { '': { life: { from: epoch + 500, lasts: 300_000 } } } },
+    })
+  })
+
+  test.each([
+    { name: 'the same user', subject: 'ann', sub: 'ann', session: undefined },
+    { name: 'nobody in particular', subject: 'ann', sub: undefined, session: undefined },
+    { name: 'another user', subject: 'ann', sub: 'bob', session: 'new' },
+    { name: 'a user where nobody was known', subject: null, sub: 'bob', session: 'new' },
+  ])('F10: a cookie that is now of $name: session $session', ({ subject, sub, session }) => {
+    const found = brought({ expires_in: 300, sub }, active({ subject }), ownToken, true)
+    expect(found.session).toBe(session)
+    expect(found).toEqual(
+      session ? expect.objectContaining({ subject: sub, bounds: { signedInAt: epoch + 500 } }) : expect.not.objectContaining({ subject }),
+    )
+  })
+
+  test('an ID token that came with tokens renames nobody', () => {
+    const idToken = `e30.${Buffer.from('{"sub":"bob"}').toString('base64url')}.`
+    expect(Object.keys(brought({ access_token: 'b', id_token: idToken }))).toEqual(['retry', 'grant'])
   })
 })

@@ -83,6 +83,17 @@ describe('what is written', () => {
     expect(amend(found, { type: 'grant', of, next, anew: false }, now)).toMatchObject({ bounds: { signedInAt: epoch - 1 } })
   })
 
+  test('F10: a grant of another user makes another session of it, with nothing else of the one before', () => {
+    const who = { session: 't', subject: 'bob', bounds: { signedInAt: epoch + 9 } }
+    expect(amend(active({ fence: 9, claim, retry }), { type: 'grant', of, next: { ...next, ...who }, anew: false }, now)).toEqual({
+      ...of,
+      ...who,
+      generation: 6,
+      fence: 9,
+      grant: next.grant,
+    })
+  })
+
   test('F52: a grant without a refresh token leaves the one that is there, and its lifetime', () => {
     const refreshLife = { from: epoch, lasts: 3_600_000 }
     const found = active({ grant: { ...grant, refreshLife } })

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const readme = readFileSync(`${root}README.md`, 'utf8')
+const cookieSessions = readFileSync(`${root}docs/cookie-sessions.md`, 'utf8')
 
 /** What the README's programs take for granted of the app around them. */
 const app = `
@@ -28,9 +29,9 @@ const react = `
   }
 `
 
-const programs = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program = '']) => program)
+const programs = [...`${readme}\n${cookieSessions}`.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program = '']) => program)
 
-test('every program in the README compiles', () => {
+test('every program in the README, and in what it leads to, compiles', () => {
   const files = new Map<string, string>([
     [`${root}test/docs/app.ts`, app],
     [`${root}test/docs/react.d.ts`, react],

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { createSession, memoryStore, type SessionOptions } from 'latchkey'
 import { createApi } from 'latchkey/ky'
-import { oauthRefresh, refreshEndpoint } from 'latchkey/refresh'
+import { type BackendForFrontendOptions, backendForFrontend, oauthRefresh, refreshEndpoint } from 'latchkey/refresh'
 import { describe, expect, test, vi } from 'vitest'
 import { resolveOptions } from '../../src/options.ts'
 import { fragmentIn, growth, linear } from './outputs.ts'
@@ -197,6 +197,19 @@ describe('whatever a strategy or an api is made with', () => {
         expectNamed(
           thrownBy(() => refreshEndpoint(at as string, given as object)),
           ['url', 'refreshToken', 'logout', 'csrf', 'body', 'parse', 'isRejected'],
+        )
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
+  test('backendForFrontend: it is one, or is refused by name', () => {
+    const parts = fc.record({ session: fc.oneof(url, anyPart), logout: fc.oneof(url, anyPart), csrf: anyPart }, { requiredKeys: [] })
+    fc.assert(
+      fc.property(parts, (given) => {
+        expectNamed(
+          thrownBy(() => backendForFrontend(given as unknown as BackendForFrontendOptions)),
+          ['session', 'logout', 'csrf'],
         )
       }),
       { numRuns: 1_000 },

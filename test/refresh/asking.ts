@@ -22,4 +22,5 @@ export const leaving = (overrides: Partial<RevokeRequest> = {}): RevokeRequest =
 })
 
 /** What a session makes of it. */
-export const outcome = ({ refresh }: Refresher, request = asking()): Promise<Outcome> => refresh(request).then(outcomeOf, outcomeOfError)
+export const outcome = ({ refresh, presents, send }: Refresher, request = asking()): Promise<Outcome> =>
+  refresh(request).then((answer) => outcomeOf(answer, presents === 'cookie' && send !== undefined), outcomeOfError)

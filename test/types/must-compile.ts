@@ -12,7 +12,7 @@ import {
   type Tokens,
 } from 'latchkey'
 import { createApi } from 'latchkey/ky'
-import { oauthRefresh, refreshEndpoint } from 'latchkey/refresh'
+import { backendForFrontend, oauthRefresh, refreshEndpoint } from 'latchkey/refresh'
 import { keepConnected } from 'latchkey/socket'
 import { createWorld, storeContract, type Tab } from 'latchkey/testing'
 import type { TokenEndpointResponse } from 'oauth4webapi'
@@ -41,6 +41,13 @@ export async function cookies() {
   const refresh = refreshEndpoint('https://api.example.com/auth/refresh', { refreshToken: 'cookie', logout: '/auth/logout', csrf })
   const session = createSession({ attachTo: ['https://api.example.com'], refresh })
   if ((await session.ready).status === 'signed-out') showLogin(null)
+}
+
+// A backend that keeps the tokens.
+export async function behindBackend() {
+  const refresh = backendForFrontend({ session: '/bff/session', logout: '/bff/logout', csrf: { header: 'X-App', value: 'web' } })
+  const session = createSession({ attachTo: ['/api'], refresh })
+  await session.refresh()
 }
 
 // Plain JavaScript, and every error at one call site.

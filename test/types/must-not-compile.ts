@@ -1,7 +1,7 @@
 // Programs that must be refused: each line below an expectation is an error, or this file is.
 import { createSession, isLatchkeyError, LatchkeyError, type RefreshFunction, type SessionState, type Store } from 'latchkey'
 import { createApi } from 'latchkey/ky'
-import { oauthRefresh, refreshEndpoint } from 'latchkey/refresh'
+import { backendForFrontend, oauthRefresh, refreshEndpoint } from 'latchkey/refresh'
 import { keepConnected } from 'latchkey/socket'
 import { createWorld, type World } from 'latchkey/testing'
 
@@ -77,6 +77,8 @@ export const strategies = () => {
   refreshEndpoint('/r', { refreshToken: 'header' })
   // @ts-expect-error a header, and a value or a cookie
   refreshEndpoint('/r', { refreshToken: 'cookie', csrf: { header: 'X-CSRF' } })
+  // @ts-expect-error a cookie is cleared by whoever has set it
+  backendForFrontend({ session: '/bff/session' })
   // @ts-expect-error no secret fits into a browser
   oauthRefresh({ tokenEndpoint: '/token', clientId: 'c', clientSecret: 's' })
   // @ts-expect-error a client has a name

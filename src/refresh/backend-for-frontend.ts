@@ -1,0 +1,50 @@
+import type { Refresher } from '../ports.ts'
+import { type Csrf, csrfHeader } from './csrf.ts'
+import { cookieRequest, logoutAt } from './token-request.ts'
+
+/** Where your backend keeps the session. */
+export interface BackendForFrontendOptions {
+  /** POSTed to keep the session alive: answers `{ expires_in, sub? }`, in seconds, or 401 when there is none. */
+  readonly session: string
+  /** POSTed at sign-out: ends the session and clears its cookie. Relative to `session`. */
+  readonly logout: string
+  /** @defaultValue `{ header: 'X-Requested-With', value: 'latchkey' }` */
+  readonly csrf?: Csrf | undefined
+}
+
+/**
+ * No token in the browser at all (RFC 10017 §6.1): listed requests carry the backend's cookie and the CSRF header; a POST to
+ * `session` keeps it alive and answers `{ expires_in, sub? }`, or 401 when there is none. Same states, events and limits.
+ *
+ * The page that a login returns to calls `session.refresh()`, so that a new user is noticed at once; with `sub` in the answers a change of user is
+ * noticed at every refresh, and ends the session of the one before (`user-changed`). Listed requests follow no redirect (`redirect: 'error'`,
+ * unless the call says `'manual'`): the header against CSRF would go along (REQ-80).
+ * @throws TypeError naming the option that is missing or unusable
+ * @example
+ * ```ts
+ * createSession({ attachTo: ['/api'], refresh: backendForFrontend({ session: '/bff/session', logout: '/bff/logout' }) })
+ * ```
+ */
+export function backendForFrontend({ session, logout, csrf }: BackendForFrontendOptions): Refresher {
+  for (const [name, value] of Object.entries({ session, logout })) {
+    if (typeof value !== 'string' || !value) throw new TypeError(`\`${name}\` must be an address of your backend.`)
+  }
+  const header = csrfHeader(csrf)
+  const request = () => cookieRequest(header)
+  return {
+    id: session,
+    presents: 'cookie',
+    refresh: ({ signal, fetch }) => fetch(session, { ...request(), signal }),
+    revoke: logoutAt(logout, session, request),
+    send: async (given, { fetch }) => {
+      given.headers.set(...header())
+      const { credentials, redirect, referrer, referrerPolicy } = given
+      return fetch(given, {
+        credentials: credentials === 'omit' ? credentials : 'include', // an API may be on another origin of the site
+        redirect: redirect === 'follow' ? 'error' : redirect,
+        referrer, // with an init, a Request forgets both
+        referrerPolicy,
+      })
+    },
+  }
+}
