@@ -4,6 +4,7 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     refresh: 'src/refresh/index.ts',
+    oauth: 'src/oauth/index.ts',
     ky: 'src/ky/index.ts',
     socket: 'src/socket/index.ts',
     testing: 'src/testing/index.ts',

@@ -9,6 +9,7 @@ export default defineConfig({
     alias: [
       { find: /^latchkey$/, replacement: source('index.ts') },
       { find: /^latchkey\/refresh$/, replacement: source('refresh/index.ts') },
+      { find: /^latchkey\/oauth$/, replacement: source('oauth/index.ts') },
       { find: /^latchkey\/ky$/, replacement: source('ky/index.ts') },
       { find: /^latchkey\/socket$/, replacement: source('socket/index.ts') },
       { find: /^latchkey\/testing$/, replacement: source('testing/index.ts') },

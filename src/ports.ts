@@ -116,6 +116,12 @@ export interface Refresher {
    * @defaultValue `true`
    */
   readonly retryUnanswered?: boolean | undefined
+  /**
+   * Is what `refresh` has returned still for this user? If not, its refresh token is stored, its access token never used, and the session
+   * ends, `user-changed`. Must not throw. `subject`: who signed in, as far as known.
+   * @defaultValue nobody asks
+   */
+  readonly isSameUser?: ((returned: TokenResponse | Tokens | Response, subject: string | null) => boolean) | undefined
   /** Tells the server that the session is over. Best effort, `keepalive`. */
   readonly revoke?: ((request: RevokeRequest) => Promise<void>) | undefined
   /**

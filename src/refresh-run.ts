@@ -5,7 +5,6 @@ import type { ActiveRecord, Grant } from './core/record.ts'
 import type { Secret } from './core/secret.ts'
 import type { Fact, Goal, Policy, State, Want } from './core/state.ts'
 import type { Moment, Ms, Now } from './core/time.ts'
-import type { Issued } from './core/tokens.ts'
 import { ownToken } from './core/transition.ts'
 import { canPresent, fitting, pause } from './core/verdict.ts'
 import type { Clock } from './ports.ts'
@@ -15,7 +14,7 @@ import { within } from './within.ts'
 /** The authorization server. */
 export interface Server {
   /** Sends at once, never rejects, and ends when it has an answer or has given up hoping for one. */
-  readonly ask: (refreshToken: Secret | null, want: Want) => Promise<Outcome>
+  readonly ask: (refreshToken: Secret | null, want: Want, subject: string | null) => Promise<Outcome>
   /** Never rejects. Resolves with whether the server has confirmed. */
   readonly revoke: (grant: Grant) => Promise<boolean>
 }
@@ -91,17 +90,17 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
       // No await from here to the sending: by now the claim may have been watched to its end, or the session be over (M3, M8).
       if (now().mono - asked > sendWindow || active(state()) !== claimed) continue
       const presented = { of: claimed, want: goal, sent: now() }
-      const answer = server.ask(claimed.grant.refreshToken, goal)
+      const answer = server.ask(claimed.grant.refreshToken, goal, claimed.subject)
       tools.note({ type: 'sent', again })
       const outcome = await within(clock, policy.refreshTimeout, answer)
       tools.note({ type: 'answered', again, outcome: outcome?.type ?? 'overdue' })
-      if (outcome?.type === 'granted') return await keep(presented, outcome.issued, tools)
+      if (outcome?.type === 'granted') return await keep(presented, outcome, tools)
       if (outcome?.type === 'rejected')
         return void (await tools.insist({ type: 'end', of: claimed, reason: 'rejected', wanted: false, answerLost: again }))
       // The deadline ends the waiting, not the listening (rule 6).
       if (!outcome)
         void answer.then((late) => {
-          if (late.type === 'granted') lateGrant = keep(presented, late.issued, tools)
+          if (late.type === 'granted') lateGrant = keep(presented, late, tools)
         })
       if (!outcome?.answered && !again && (outcome || policy.retryUnanswered)) {
         again = true // once, at once, so that a server's grace window catches it (F33)
@@ -124,16 +123,21 @@ interface Presented {
   readonly sent: Moment
 }
 
+type Granted = Extract<Outcome, { type: 'granted' }>
+
 /** Commits what was granted; revokes it if the session is over; and adopts, revoking nothing, if the same session is further on (rule 5, M12). */
-async function keep(
-  { of, want, sent }: Presented,
-  issued: Issued,
-  { insist, askPeers, server, state, now, newId, policy }: Tools,
-): Promise<void> {
+async function keep({ of, want, sent }: Presented, { issued, isOther }: Granted, tools: Tools): Promise<void> {
+  const { insist, askPeers, server, state, now, newId, policy } = tools
   const next = renewal(of, want, issued, sent, now(), newId)
+  // Somebody else's: the refresh token is kept until it is revoked, the access token is nobody's to use (REQ-49).
+  const kept = isOther ? { ...next, grant: { ...next.grant, access: {} } } : next
   for (let anew = false; ; anew = true) {
-    const { record, found } = await insist({ type: 'grant', of, next, anew })
-    if (record) return
+    const { record, found } = await insist({ type: 'grant', of, next: kept, anew })
+    if (record?.status === 'active') {
+      if (!isOther) return
+      await insist({ type: 'end', of: record, reason: 'user-changed', wanted: false })
+      return void server.revoke({ ...record.grant, access: next.grant.access })
+    }
     if (!found && !anew) {
       await askPeers(of)
       if (!state().stale && active(state())?.session === of.session) continue
@@ -164,7 +168,7 @@ async function watchToItsEnd(watched: ActiveRecord, since: number, { now, state,
 async function askForAnybody({ policy, server, state, clock, feed, now, newId, insist }: Tools): Promise<void> {
   const sent = now()
   const { held } = state()
-  const outcome = await within(clock, policy.refreshTimeout, server.ask(null, ownToken))
+  const outcome = await within(clock, policy.refreshTimeout, server.ask(null, ownToken, null))
   if (outcome?.type === 'rejected') return state().held.kind === 'signed-in' ? undefined : feed({ type: 'nobody-known' })
   if (outcome?.type !== 'granted') {
     const last = held.kind === 'loading' ? held.retry : null

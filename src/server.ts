@@ -1,6 +1,6 @@
 import type { Outcome } from './core/outcome.ts'
 import { reveal, type Secret } from './core/secret.ts'
-import type { Refresher } from './ports.ts'
+import type { Refresher, RefreshFunction } from './ports.ts'
 import { outcomeOf, outcomeOfError } from './refresh/outcome.ts'
 import type { Server } from './refresh-run.ts'
 
@@ -9,20 +9,20 @@ import type { Server } from './refresh-run.ts'
  * long an answer is of use, in ms.
  */
 export const serverOf = (
-  { refresh, revoke }: Pick<Refresher, 'refresh' | 'revoke'>,
+  refresher: Refresher,
+  refresh: RefreshFunction,
   tokenless: boolean,
   fetch: typeof globalThis.fetch,
   patience: number,
   failed: (cause: unknown) => void,
 ): Server => ({
-  async ask(refreshToken, { resource, scope }): Promise<Outcome> {
+  async ask(refreshToken, { resource, scope }, subject): Promise<Outcome> {
     const signal = AbortSignal.timeout(patience)
     let outcome: Outcome
     try {
-      outcome = await outcomeOf(
-        await refresh({ refreshToken: shown(refreshToken), resource, scope, signal, fetch, binding: null }),
-        tokenless,
-      )
+      const returned = await refresh({ refreshToken: shown(refreshToken), resource, scope, signal, fetch, binding: null })
+      outcome = await outcomeOf(returned, tokenless)
+      if (outcome.type === 'granted' && refresher.isSameUser?.(returned, subject) === false) outcome = { ...outcome, isOther: true }
     } catch (error) {
       outcome = outcomeOfError(error)
     }
@@ -32,8 +32,8 @@ export const serverOf = (
   async revoke({ refreshToken, access }) {
     const accessTokens = Object.values(access).map(({ token }) => reveal(token))
     try {
-      await revoke?.({ refreshToken: shown(refreshToken), accessTokens, fetch, signal: AbortSignal.timeout(10_000) })
-      return revoke !== undefined
+      await refresher.revoke?.({ refreshToken: shown(refreshToken), accessTokens, fetch, signal: AbortSignal.timeout(10_000) })
+      return refresher.revoke !== undefined
     } catch {
       return false // best effort: the session is over here, whatever the server says
     }

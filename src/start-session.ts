@@ -47,7 +47,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
   })
 
   // An answer stays of use for a minute after it was due: it is kept, or revoked (protocol, rule 6).
-  const server = serverOf({ refresh: refreshing, revoke: refresher.revoke }, tokenless, ports.fetch, refreshTimeout + 60_000, (cause) => {
+  const server = serverOf(refresher, refreshing, tokenless, ports.fetch, refreshTimeout + 60_000, (cause) => {
     lastCause = cause
   })
   const engine: Engine = startEngine(ports, server, policy, `latchkey:${name}`, {
@@ -236,8 +236,9 @@ export function startSession(settings: Settings, ports: Ports): Session {
     const issued = readTokens(input)
     const before = open(input) ? sealedBefore.get(input) : undefined
     if (before) return before
+    const who = (refresher.isSameUser && issued.subject) || subject // it will be asked about the name that ID tokens have for the user
     const generation = (engine.state().held.record?.generation ?? 0) + 1
-    const seen = engine.signIn(arrival(random.id(), generation, subject ?? null, policy.issuer, issued, clock.now()))
+    const seen = engine.signIn(arrival(random.id(), generation, who ?? null, policy.issuer, issued, clock.now()))
     if (open(input)) sealedBefore.set(input, seen)
     return seen
   }

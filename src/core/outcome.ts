@@ -3,7 +3,8 @@ import type { Issued } from './tokens.ts'
 
 /** How a refresh came out. */
 export type Outcome =
-  | { readonly type: 'granted'; readonly issued: Issued }
+  /** `isOther`: to somebody else than it was asked for. */
+  | { readonly type: 'granted'; readonly issued: Issued; readonly isOther?: boolean }
   /** The server refuses the refresh token for good. */
   | { readonly type: 'rejected'; readonly cause: unknown }
   /** For now. `answered`: the server spoke, and the token was not spent; `wait`: what it asked for. */

@@ -122,7 +122,7 @@ function lifetimeOf(access: string): Ms | null {
 /** No header has room for more: the claims of a longer one are not read (REQ-41). */
 const longestJwt = 65_536
 
-function claimsOf(jwt: string | null): Readonly<Record<string, unknown>> {
+export function claimsOf(jwt: string | null): Readonly<Record<string, unknown>> {
   try {
     return { ...jwtDecode((jwt ?? '').slice(0, longestJwt)) }
   } catch {

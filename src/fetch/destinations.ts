@@ -87,7 +87,7 @@ function parse(url: string | URL, base: string | null): URL | null {
 }
 
 /** A blob has the origin of its page: the scheme is asked as well. */
-const maySee = (url: URL): boolean =>
+export const maySee = (url: URL): boolean =>
   (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url))) && !url.username && !url.password
 
 /** The one place where a token may travel in the clear: it does not leave the machine. */

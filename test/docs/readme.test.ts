@@ -5,9 +5,8 @@ import { expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const readme = readFileSync(`${root}README.md`, 'utf8')
-const cookieSessions = readFileSync(`${root}docs/cookie-sessions.md`, 'utf8')
 
-/** What the README's programs take for granted of the app around them. */
+/** What these programs take for granted of the app around them. */
 const app = `
   import type { Session, SessionState } from 'latchkey'
   declare global {
@@ -29,9 +28,12 @@ const react = `
   }
 `
 
-const programs = [...`${readme}\n${cookieSessions}`.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program = '']) => program)
+const programsIn = (text: string) => [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program = '']) => program)
 
-test('every program in the README, and in what it leads to, compiles', () => {
+const guides = ['cookie-sessions', 'oauth'].map((name) => readFileSync(`${root}docs/${name}.md`, 'utf8'))
+const programs = [readme, ...guides].flatMap(programsIn)
+
+test('every program in the README and in the guides compiles', () => {
   const files = new Map<string, string>([
     [`${root}test/docs/app.ts`, app],
     [`${root}test/docs/react.d.ts`, react],
@@ -52,7 +54,7 @@ test('every program in the README, and in what it leads to, compiles', () => {
   const program = ts.createProgram([...files.keys()], { ...options, noUnusedLocals: false, noUnusedParameters: false }, host)
   const mistakes = ts.getPreEmitDiagnostics(program).filter(({ file }) => file && files.has(file.fileName))
   expect(mistakes.map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`)).toEqual([])
-  expect(programs.length).toBeGreaterThan(3)
+  for (const text of [readme, ...guides]) expect(programsIn(text).length).toBeGreaterThan(1)
 })
 
 /** A recipe may be the inside of a function of the reader's; its imports stay outside. */

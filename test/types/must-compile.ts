@@ -12,6 +12,7 @@ import {
   type Tokens,
 } from 'latchkey'
 import { createApi } from 'latchkey/ky'
+import { handleRedirect, oauth, type SignIn, signInPopup, signInRedirect, signInSilent } from 'latchkey/oauth'
 import { backendForFrontend, oauthRefresh, refreshEndpoint } from 'latchkey/refresh'
 import { keepConnected } from 'latchkey/socket'
 import { createWorld, storeContract, type Tab } from 'latchkey/testing'
@@ -173,4 +174,17 @@ export function sockets(session: Session, ticketUrl: (token: string) => Promise<
     }),
   ]
   return () => undo.forEach((stop) => void stop())
+}
+
+// A provider: its sign-ins are taken by a session as they are, and a challenge (RFC 9470) is answered by a sign-in.
+export async function provider(session: Session, challenge: { origin: string; acrValues: string[]; maxAge: number | null; scope: null }) {
+  const login = oauth({ issuer: 'https://login.example.com', clientId: 'spa', redirectUri: undefined })
+  createSession({ attachTo: ['https://api.example.com'], refresh: login })
+  const back: SignIn | null = await handleRedirect(login)
+  if (back) await session.signIn(back)
+  await signInSilent(login).then(session.signIn, () => null)
+  const { claims, returnTo } = await signInPopup(login, { stepUp: challenge })
+  const who: string | undefined = claims?.sub
+  const never: never = await signInRedirect(login, { returnTo })
+  return { who, never }
 }

@@ -1,6 +1,7 @@
 // Programs that must be refused: each line below an expectation is an error, or this file is.
 import { createSession, isLatchkeyError, LatchkeyError, type RefreshFunction, type SessionState, type Store } from 'latchkey'
 import { createApi } from 'latchkey/ky'
+import { logoutRedirect, oauth, type SignIn, signInRedirect, signInSilent } from 'latchkey/oauth'
 import { backendForFrontend, oauthRefresh, refreshEndpoint } from 'latchkey/refresh'
 import { keepConnected } from 'latchkey/socket'
 import { createWorld, type World } from 'latchkey/testing'
@@ -106,4 +107,21 @@ export const others = () => {
   // @ts-expect-error how many tabs there are was said
   const world: World<3> = createWorld({ tabs: 2 })
   return world
+}
+
+export const providers = () => {
+  const provider = oauth({ issuer: 'https://login.example.com', clientId: 'c' })
+  // @ts-expect-error no secret fits into a browser
+  oauth({ issuer: 'https://login.example.com', clientId: 'c', clientSecret: 's' })
+  // @ts-expect-error a provider comes from oauth
+  signInRedirect({ issuer: 'https://login.example.com', clientId: 'c' })
+  // @ts-expect-error silence is a function of its own
+  signInRedirect(provider, { prompt: 'none' })
+  // @ts-expect-error and asks for nothing
+  signInSilent(provider, { prompt: 'login' })
+  // @ts-expect-error a URL, not a page
+  logoutRedirect(provider, { returnTo: new URL('https://app.example.com') })
+  // @ts-expect-error a sign-in is made by latchkey/oauth alone
+  const forged: SignIn = { claims: null, returnTo: '/' }
+  return forged
 }

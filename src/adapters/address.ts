@@ -1,0 +1,29 @@
+/** Where this page is; `null` where there is no page. */
+export const here = (): URL | null => (typeof document === 'undefined' ? null : new URL(location.href))
+
+/** What the address bar and the history say from now on of the page that is there. */
+export const showAddress = (url: string): void => history.replaceState(history.state, '', url)
+
+export function leaveFor(url: string): Promise<never> {
+  location.assign(url)
+  return never()
+}
+
+/** Leaves by a POST, so that what goes along is in no address (REQ-139). */
+export function leaveWith(url: string, fields: Readonly<Record<string, string>>): Promise<never> {
+  const form = document.createElement('form')
+  form.method = 'post'
+  form.action = url
+  for (const [name, value] of Object.entries(fields)) {
+    const input = document.createElement('input')
+    Object.assign(input, { type: 'hidden', name, value })
+    form.append(input)
+  }
+  document.body.append(form)
+  form.submit()
+  form.remove()
+  return never()
+}
+
+/** For a page that is being left; one that comes back from the bfcache goes on where it was. */
+const never = (): Promise<never> => new Promise(() => {})

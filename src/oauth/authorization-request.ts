@@ -1,0 +1,75 @@
+import { calculatePKCECodeChallenge, generateRandomCodeVerifier, generateRandomNonce, generateRandomState } from 'oauth4webapi'
+import { here } from '../adapters/address.ts'
+import { browserClock } from '../adapters/clock.ts'
+import { failure } from './failure.ts'
+import { addressOf, endpointOf } from './metadata.ts'
+import type { Pending } from './pending.ts'
+import type { Client } from './provider.ts'
+import type { SignInRequest } from './sign-in.ts'
+
+/** How the answer comes back: to this tab, or to a popup or frame that relays it. The `state` says so, for the page it comes to. */
+export type Way = 'redirect' | 'relay'
+
+export interface AuthorizationRequest {
+  readonly url: string
+  readonly state: string
+  readonly pending: Pending
+}
+
+/**
+ * Code flow with PKCE S256, state and nonce (RFC 9700 §2.1, OpenID Connect Core §3.1.2.1).
+ * @throws TypeError for a `returnTo` that is no path of this origin; LatchkeyError `sign_in_failed`
+ */
+export async function authorizationRequest(
+  client: Client,
+  way: Way,
+  { returnTo, prompt, loginHint, stepUp }: Omit<SignInRequest, 'prompt'> & { readonly prompt?: SignInRequest['prompt'] | 'none' },
+): Promise<AuthorizationRequest> {
+  const back = pathOf(returnTo)
+  try {
+    const endpoint = endpointOf(await client.metadata(fetch), 'authorization_endpoint')
+    if (!endpoint) throw new Error('The provider names no authorization endpoint.')
+    const state = `${way}.${generateRandomState()}`
+    const scope = [client.scope, stepUp?.scope].filter(Boolean).join(' ')
+    const pending: Pending = {
+      provider: client.id,
+      verifier: generateRandomCodeVerifier(),
+      nonce: scope.split(' ').includes('openid') ? generateRandomNonce() : null,
+      maxAge: stepUp?.maxAge == null ? null : Math.floor(stepUp.maxAge / 1000),
+      redirectUri: redirectUriOf(client),
+      returnTo: back,
+      startedAt: browserClock.now().wall,
+    }
+    const url = addressOf(endpoint, {
+      ...client.parameters,
+      response_type: 'code',
+      client_id: client.clientId,
+      redirect_uri: pending.redirectUri,
+      scope,
+      state,
+      nonce: pending.nonce,
+      code_challenge: await calculatePKCECodeChallenge(pending.verifier),
+      code_challenge_method: 'S256',
+      prompt: prompt ?? client.parameters.prompt,
+      login_hint: loginHint,
+      max_age: pending.maxAge,
+      acr_values: stepUp?.acrValues.join(' '),
+    })
+    return { url, state, pending }
+  } catch (error) {
+    throw failure(error)
+  }
+}
+
+/** Where the provider sends its answers. */
+export const redirectUriOf = ({ redirectUri }: Client): string => new URL(redirectUri ?? '/', here() ?? undefined).href
+
+/** A path that stays one wherever it is put: `//host` would be another site (no open redirect). */
+function pathOf(returnTo: string | undefined): string {
+  const page = here()
+  if (!page) throw new TypeError('There is no page here to sign in from.')
+  const to = new URL(returnTo ?? page, page)
+  const path = to.pathname + to.search + to.hash
+  if (to.origin !== page.origin || !/^\/(?!\/)/.test(path)) throw new TypeError('`returnTo` must be a path of this origin.')
+  return path
+}

@@ -1,0 +1,69 @@
+import {
+  allowInsecureRequests,
+  authorizationCodeGrantRequest,
+  clockTolerance,
+  customFetch,
+  getValidatedIdTokenClaims,
+  None,
+  processAuthorizationCodeResponse,
+  validateAuthResponse,
+} from 'oauth4webapi'
+import { browserClock } from '../adapters/clock.ts'
+import { seal } from '../core/secret.ts'
+import type { Ms } from '../core/time.ts'
+import { tokenRequest } from '../refresh/token-request.ts'
+import { failure } from './failure.ts'
+import { endpointOf } from './metadata.ts'
+import type { Pending } from './pending.ts'
+import type { Client } from './provider.ts'
+import type { IdTokenClaims, SignIn } from './sign-in.ts'
+
+const longestExchange: Ms = 30_000
+
+/**
+ * Checks the provider's answer (state, RFC 9207 `iss`), redeems the code, and checks the ID token (OpenID Connect Core §3.1.3.7).
+ * @throws LatchkeyError `sign_in_failed`, `sign_in_cancelled`, `interaction_required`
+ */
+export async function redeem(client: Client, state: string, pending: Pending, answer: string): Promise<SignIn> {
+  try {
+    const server = await client.metadata(fetch)
+    endpointOf(server, 'token_endpoint')
+    // The nonce says that the ID token was made for this sign-in, which is all that its times would say: a wrong clock here keeps nobody out (F21, F22).
+    const us = { client_id: client.clientId, [clockTolerance]: 2 ** 40 }
+    const code = validateAuthResponse(server, us, new URLSearchParams(answer), state)
+    const sent = browserClock.now().mono
+    const response = await authorizationCodeGrantRequest(server, us, None(), code, pending.redirectUri, pending.verifier, {
+      [allowInsecureRequests]: true, // on loopback: `endpointOf` has seen to it
+      [customFetch]: (url, { body, headers, signal }) =>
+        fetch(url, { ...tokenRequest, credentials: 'omit', body, headers, signal: signal ?? null }),
+      signal: AbortSignal.timeout(longestExchange),
+    })
+    const tokens = await processAuthorizationCodeResponse(
+      server,
+      us,
+      response,
+      pending.nonce === null ? {} : { expectedNonce: pending.nonce, requireIdToken: true },
+    )
+    const claims = getValidatedIdTokenClaims(tokens)
+    if (pending.maxAge !== null && !isRecent(claims, pending.maxAge))
+      throw new Error('The user’s sign-in at the provider is older than was asked for.')
+    client.memory.idToken = tokens.id_token ?? null
+    const { expires_in: lasts } = tokens
+    const issued = {
+      ...tokens,
+      /** What is left of it when the session takes it. */
+      get expires_in() {
+        return lasts === undefined ? undefined : Math.max(0, lasts - (browserClock.now().mono - sent) / 1000)
+      },
+    }
+    return seal({ claims: (claims as IdTokenClaims | undefined) ?? null, returnTo: pending.returnTo }, issued) as SignIn // what `SealedTokens` asks for is in its seal
+  } catch (error) {
+    throw failure(error)
+  }
+}
+
+/** Both moments are the provider's own, and half a minute is for its own clocks. */
+function isRecent(claims: { readonly iat?: number; readonly auth_time?: number } | undefined, maxAge: number): boolean {
+  const { iat, auth_time: authTime } = claims ?? {}
+  return iat !== undefined && authTime !== undefined && iat - authTime <= maxAge + 30
+}

@@ -1,0 +1,6 @@
+export { type LogoutOptions, logoutRedirect } from './logout.ts'
+export { signInPopup } from './popup.ts'
+export { type OAuthOptions, type OAuthProvider, oauth } from './provider.ts'
+export { handleRedirect, signInRedirect } from './redirect.ts'
+export type { IdTokenClaims, SignIn, SignInRequest, StepUp } from './sign-in.ts'
+export { signInSilent } from './silent.ts'

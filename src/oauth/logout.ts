@@ -1,0 +1,42 @@
+import { leaveFor, leaveWith } from '../adapters/address.ts'
+import { LatchkeyError } from '../errors.ts'
+import { failure } from './failure.ts'
+import { addressOf, endpointOf } from './metadata.ts'
+import { clientOf, type OAuthProvider } from './provider.ts'
+
+/** Where to go from the provider's sign-out page. */
+export interface LogoutOptions {
+  /** A URL of yours that is registered at the provider. @defaultValue the provider's page stays */
+  readonly returnTo?: string | undefined
+}
+
+/**
+ * Leaves for the provider's own sign-out page (OpenID Connect RP-Initiated Logout §2). Call `session.signOut()` first: the
+ * provider's sign-out need not revoke the refresh token (REQ-67). If the user signed in on this very page, the ID token goes along as a hint,
+ * by form POST; else the provider may ask whether to sign out.
+ * @throws LatchkeyError `sign_in_failed` if the provider has no such page, or its metadata cannot be had
+ * @example
+ * ```ts
+ * await session.signOut()
+ * await logoutRedirect(provider, { returnTo: 'https://app.example.com/' })
+ * ```
+ */
+export async function logoutRedirect(provider: OAuthProvider, { returnTo }: LogoutOptions = {}): Promise<never> {
+  const client = clientOf(provider)
+  const endpoint = await client
+    .metadata(fetch)
+    .then((server) => endpointOf(server, 'end_session_endpoint'))
+    .catch((error) => {
+      throw failure(error)
+    })
+  if (!endpoint)
+    throw new LatchkeyError(
+      'sign_in_failed',
+      'The provider has no sign-out page. The session is not touched by this; there is nothing to do.',
+    )
+  const { idToken } = client.memory
+  client.memory.idToken = null
+  const fields = { client_id: client.clientId, ...(returnTo && { post_logout_redirect_uri: returnTo }) }
+  // An ID token belongs in no address (REQ-139). Without one a GET does: the provider's `SameSite=Lax` cookies go along with it.
+  return idToken ? leaveWith(endpoint, { ...fields, id_token_hint: idToken }) : leaveFor(addressOf(endpoint, fields))
+}

@@ -1,0 +1,69 @@
+import { type AuthorizationServer, allowInsecureRequests, customFetch, discoveryRequest, processDiscoveryResponse } from 'oauth4webapi'
+import { browserClock } from '../adapters/clock.ts'
+import type { Ms } from '../core/time.ts'
+import { maySee } from '../fetch/destinations.ts'
+
+/** What a provider says of itself, as often as it is asked for: loaded once for all who ask, and again after a day. */
+export type Metadata = (fetch: typeof globalThis.fetch) => Promise<AuthorizationServer>
+
+/** In memory only: a copy in the browser's storage could name somebody else's token endpoint long after the script that put it there has gone (REQ-48). */
+const lasts: Ms = 86_400_000
+
+const longestDiscovery: Ms = 10_000
+
+/** Discovery (RFC 8414, OpenID Connect Discovery), `wellKnown` first. What failed is asked for again, unless there is something from the day before. */
+export function discovered(issuer: string, wellKnown: 'oidc' | 'oauth2'): Metadata {
+  let asked: Promise<AuthorizationServer> | null = null
+  let askedAt = 0
+  return (fetch) => {
+    const now = browserClock.now().mono
+    if (asked && now - askedAt < lasts) return asked
+    askedAt = now
+    const known = asked
+    const answer = discover(issuer, wellKnown, fetch)
+    asked = answer
+    answer.catch(() => {
+      if (asked === answer) asked = known
+    })
+    return answer
+  }
+}
+
+async function discover(issuer: string, wellKnown: 'oidc' | 'oauth2', fetch: typeof globalThis.fetch): Promise<AuthorizationServer> {
+  const ask = (algorithm: 'oidc' | 'oauth2') =>
+    discoveryRequest(new URL(issuer), {
+      algorithm,
+      [allowInsecureRequests]: true, // on loopback: `oauth` has seen to it
+      [customFetch]: (url, init) =>
+        fetch(url, { ...init, body: null, redirect: 'error', credentials: 'omit', referrerPolicy: 'no-referrer' }),
+      signal: AbortSignal.timeout(longestDiscovery),
+    })
+  const answer = await ask(wellKnown)
+  const response = answer.status === 404 ? await ask(wellKnown === 'oidc' ? 'oauth2' : 'oidc') : answer
+  if (!response.ok) throw response
+  const found = await processDiscoveryResponse(new URL(issuer), response).catch((cause) => {
+    throw new Error('The provider’s metadata is not what discovery asked for: check `issuer`. The session stays.', { cause })
+  })
+  // To the letter, the last slash included (RFC 8414 §3.3): ID tokens are compared with it.
+  if (found.issuer !== issuer)
+    throw new Error('The provider calls itself otherwise than `issuer` says: mind its last slash. The session stays.')
+  return found
+}
+
+/** An endpoint that tokens and codes may be sent to: https, or http on loopback. `undefined` if the provider has none. */
+export function endpointOf(server: AuthorizationServer, name: Endpoint): string | undefined {
+  const url = server[name]
+  if (url == null) return undefined
+  if (!URL.canParse(url) || !maySee(new URL(url)))
+    throw new Error(`The provider’s \`${name}\` is not an https URL, so nothing was sent there.`)
+  return url
+}
+
+/** An endpoint and what it is asked, in a query; what is not there or empty is left out. */
+export function addressOf(endpoint: string, parameters: Readonly<Record<string, string | number | null | undefined>>): string {
+  const url = new URL(endpoint)
+  for (const [name, value] of Object.entries(parameters)) if (value != null && value !== '') url.searchParams.set(name, String(value))
+  return url.href
+}
+
+type Endpoint = 'authorization_endpoint' | 'token_endpoint' | 'revocation_endpoint' | 'end_session_endpoint'

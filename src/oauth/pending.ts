@@ -1,0 +1,46 @@
+import { browserClock } from '../adapters/clock.ts'
+import { tabStorage } from '../adapters/tab-storage.ts'
+import type { EpochMs, Ms } from '../core/time.ts'
+
+/** A sign-in that has begun, as its answer will be judged. Its `state` is its name. */
+export interface Pending {
+  /** The provider's `id`: an answer of another one is not ours (RFC 9207, REQ-59). */
+  readonly provider: string
+  readonly verifier: string
+  /** `null` where no ID token is asked for. */
+  readonly nonce: string | null
+  /** In seconds, or `null`. */
+  readonly maxAge: number | null
+  readonly redirectUri: string
+  readonly returnTo: string
+  readonly startedAt: EpochMs
+}
+
+/** Longest that a user may take at the provider. */
+export const longestSignIn: Ms = 3_600_000
+
+/** For this tab's next page. */
+export function keepPending(state: string, pending: Pending): void {
+  for (const key of tabStorage.keys()) if (key.startsWith(prefix) && !alive(key)) tabStorage.remove(key)
+  tabStorage.write(prefix + state, JSON.stringify(pending))
+}
+
+/** What was kept; and then it is kept no more (REQ-82). One of another provider is left alone: `'foreign'`. */
+export function takePending(state: string, provider: string): Pending | 'foreign' | null {
+  const pending = alive(prefix + state)
+  if (pending && pending.provider !== provider) return 'foreign'
+  if (pending) tabStorage.remove(prefix + state)
+  return pending
+}
+
+function alive(key: string): Pending | null {
+  try {
+    const pending: Pending | null = JSON.parse(tabStorage.read(key) ?? 'null') // only this file writes there
+    const age = browserClock.now().wall - (pending?.startedAt ?? 0)
+    return age < longestSignIn ? pending : null
+  } catch {
+    return null
+  }
+}
+
+const prefix = 'latchkey:sign-in:'

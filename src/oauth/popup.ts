@@ -1,0 +1,49 @@
+import { hearAnswer } from '../adapters/answers.ts'
+import { browserClock } from '../adapters/clock.ts'
+import { openPopup } from '../adapters/windows.ts'
+import { LatchkeyError } from '../errors.ts'
+import { within } from '../within.ts'
+import { authorizationRequest } from './authorization-request.ts'
+import { redeem } from './authorization-response.ts'
+import { longestSignIn } from './pending.ts'
+import { clientOf, type OAuthProvider } from './provider.ts'
+import type { SignIn, SignInRequest } from './sign-in.ts'
+
+/**
+ * Signs in in a window of its own. Call it straight from a click. The redirect page, which calls {@link handleRedirect}, hands the
+ * answer over and closes the window.
+ *
+ * A window that the user has closed is noticed when they are back on this page.
+ * @throws TypeError for a `returnTo` that is no path of this origin
+ * @throws LatchkeyError `popup_blocked`, `sign_in_cancelled`, `sign_in_failed`
+ * @example
+ * ```ts
+ * button.onclick = async () => session.signIn(await signInPopup(provider))
+ * ```
+ */
+export async function signInPopup(provider: OAuthProvider, request: SignInRequest = {}): Promise<SignIn> {
+  const client = clientOf(provider)
+  const popup = openPopup() // with no await before it: after one it is no longer the click's
+  if (!popup)
+    throw new LatchkeyError('popup_blocked', 'The browser did not open the popup. Call it straight from a click, or use signInRedirect.')
+  let stop = () => {}
+  try {
+    const { url, state, pending } = await authorizationRequest(client, 'relay', request)
+    const hearing = hearAnswer(state)
+    const left = new Promise<null>((resolve) => {
+      const stopWatching = popup.watch(() => resolve(null))
+      stop = () => {
+        stopWatching()
+        hearing.stop()
+      }
+    })
+    popup.show(url)
+    const answer = await within(browserClock, longestSignIn, Promise.race([hearing.answer, left]))
+    if (answer === null)
+      throw new LatchkeyError('sign_in_cancelled', 'The user closed the popup. Nobody was signed in; there is nothing to do.')
+    return await redeem(client, state, pending, answer)
+  } finally {
+    stop()
+    popup.close()
+  }
+}

@@ -1,0 +1,138 @@
+import type { AuthorizationServer } from 'oauth4webapi'
+import { browserClock } from '../adapters/clock.ts'
+import { open, seal } from '../core/secret.ts'
+import type { Ms } from '../core/time.ts'
+import { claimsOf, type TokenResponse } from '../core/tokens.ts'
+import { maySee } from '../fetch/destinations.ts'
+import type { Refresher } from '../ports.ts'
+import { oauthRefresh } from '../refresh/oauth-refresh.ts'
+import { discovered, endpointOf, type Metadata } from './metadata.ts'
+import type { SignIn } from './sign-in.ts'
+
+/** Which provider, and as whom it knows this app. */
+export interface OAuthOptions {
+  /** The URL that the provider calls itself by, to the letter. https, or http on loopback. */
+  readonly issuer: string
+  /** Of a public client: it has no secret (RFC 6749 §2.1). */
+  readonly clientId: string
+  /** Space-separated. @defaultValue `'openid offline_access'` */
+  readonly scope?: string | undefined
+  /** A page of yours, registered at the provider, that calls {@link handleRedirect}. @defaultValue the page's origin and `/` */
+  readonly redirectUri?: string | undefined
+  /** Instead of discovery (RFC 8414), for providers without it. */
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined
+  /** Further authorization parameters of the provider's own (`audience`, `connection`). They replace none of ours. */
+  readonly parameters?: Readonly<Record<string, string>> | undefined
+}
+
+/** Opaque but for what a session needs of it. */
+export interface OAuthProvider extends Refresher {
+  readonly issuer: string
+  readonly clientId: string
+}
+
+/** What the sign-in functions know of a provider. */
+export interface Client {
+  readonly id: string
+  readonly clientId: string
+  readonly scope: string
+  readonly redirectUri: string | undefined
+  readonly parameters: Readonly<Record<string, string>>
+  readonly metadata: Metadata
+  readonly memory: Memory
+}
+
+/** What this page remembers of a provider. */
+interface Memory {
+  /** What this page load was the return from. */
+  returned: Promise<SignIn | null> | null
+  /** Of the last sign-in on this page: no storage holds it (REQ-136). */
+  idToken: string | null
+}
+
+/**
+ * An OAuth 2.0 / OpenID Connect provider: `refresh` of a session, and what the sign-in functions below are given. Loads the
+ * metadata when first needed, checks the issuer, keeps it for a day. Starts nothing.
+ *
+ * A refresh ends the session on `invalid_grant` (RFC 6749 §5.2), and on an ID token of somebody else (OpenID Connect Core §12.2): then
+ * `user-changed`. Everything else is for now, a provider that cannot be discovered included. Sign-out revokes the refresh token and the
+ * access tokens (RFC 7009).
+ * @throws TypeError naming an unusable option
+ * @example
+ * ```ts
+ * const provider = oauth({ issuer: 'https://login.example.com', clientId: 'spa', scope: 'openid offline_access' })
+ * const session = createSession({ attachTo: ['https://api.example.com'], refresh: provider })
+ * ```
+ */
+export function oauth(options: OAuthOptions): OAuthProvider {
+  const { issuer, clientId, scope = 'openid offline_access', redirectUri, metadata: given, parameters = {} } = options ?? {}
+  for (const [name, value] of Object.entries({ issuer, clientId, scope, redirectUri: redirectUri ?? '/', ...parameters })) {
+    if (typeof value !== 'string' || !value) throw new TypeError(`\`${name}\` must be a text, and not an empty one.`)
+  }
+  if (!URL.canParse(issuer) || !maySee(new URL(issuer)) || /[?#]/.test(issuer))
+    throw new TypeError('`issuer` must be an https URL (http on loopback only) without query and fragment.')
+  if (given !== undefined && (typeof given !== 'object' || !given || (given.issuer ?? issuer) !== issuer))
+    throw new TypeError('`metadata` must be what the provider says of itself, and name no other `issuer`.')
+
+  const wellKnown = scope.split(' ').includes('openid') ? 'oidc' : 'oauth2'
+  const known = given && Promise.resolve<AuthorizationServer>({ ...given, issuer })
+  const metadata: Metadata = known ? () => known : discovered(issuer, wellKnown)
+
+  /** The requests themselves: those of a provider whose endpoints are known. */
+  async function endpoints(fetch: typeof globalThis.fetch): Promise<Refresher> {
+    const server = await metadata(fetch)
+    const [tokenEndpoint, revocationEndpoint] = [endpointOf(server, 'token_endpoint'), endpointOf(server, 'revocation_endpoint')]
+    if (!tokenEndpoint) throw new Error('The provider names no token endpoint. The session stays; check `issuer` or `metadata`.')
+    return oauthRefresh({ tokenEndpoint, clientId, revocationEndpoint })
+  }
+
+  const provider: OAuthProvider = {
+    issuer,
+    clientId,
+    id: `${issuer} ${clientId}`,
+    async refresh(request) {
+      const asked = browserClock.now().mono
+      const { refresh } = await endpoints(request.fetch)
+      // By now another tab may be about to present the token (protocol, rule 4). We are asked once more, and then know the metadata.
+      if (browserClock.now().mono - asked > longestDelay)
+        throw new DOMException('The provider’s metadata took too long; nothing was presented.', 'TimeoutError')
+      return refresh(request)
+    },
+    isSameUser(returned, subject) {
+      const { id_token: idToken } = returned as TokenResponse // it is what `refresh` has returned
+      if (!idToken) return true
+      const { iss, sub, aud, azp } = claimsOf(idToken)
+      const audience = [aud].flat()
+      // Its times are not asked about: no clock but the provider's own would have to be right (F21).
+      const isOurs = iss === issuer && audience.includes(clientId) && (azp ?? (audience.length === 1 ? clientId : null)) === clientId
+      return isOurs && (subject === null || sub === subject)
+    },
+    async revoke({ refreshToken, accessTokens, ...rest }) {
+      const { revoke } = await endpoints(rest.fetch)
+      if (!revoke) throw new Error('The provider has no revocation endpoint.')
+      // All at once: a page that is being left hears no answer. The refresh token first (REQ-61).
+      await Promise.all([
+        refreshToken && revoke({ refreshToken, accessTokens: [], ...rest }),
+        ...accessTokens.map((token) => revoke({ refreshToken: null, accessTokens: [token], ...rest }).catch(unlessUnsupported)),
+      ])
+    },
+  }
+  const memory: Memory = { returned: null, idToken: null }
+  return seal(provider, { id: provider.id, clientId, scope, redirectUri, parameters, metadata, memory } satisfies Client)
+}
+
+/** A claim may take as long as this to be written, and is watched for as long again (protocol, rules 4 and 8). */
+const longestDelay: Ms = 2_000
+
+/** A self-contained access token lives until it expires, and some servers say so (RFC 7009 §2.2.1). */
+async function unlessUnsupported(error: unknown): Promise<void> {
+  const said: unknown = error instanceof Response ? await error.json().catch(() => null) : null
+  if ((said as { error?: unknown } | null)?.error !== 'unsupported_token_type') throw error
+}
+
+/** @throws TypeError for what `oauth` has not made. */
+export function clientOf(provider: OAuthProvider): Client {
+  const client = open(provider) as Client | undefined // only `oauth` seals one
+  if (!client?.metadata) throw new TypeError('`provider` must be one that `oauth` has made.')
+  return client
+}

@@ -1,0 +1,42 @@
+import { hearAnswer } from '../adapters/answers.ts'
+import { browserClock } from '../adapters/clock.ts'
+import { openFrame } from '../adapters/windows.ts'
+import type { Ms } from '../core/time.ts'
+import { LatchkeyError } from '../errors.ts'
+import { within } from '../within.ts'
+import { authorizationRequest } from './authorization-request.ts'
+import { redeem } from './authorization-response.ts'
+import { clientOf, type OAuthProvider } from './provider.ts'
+import type { SignIn, SignInRequest } from './sign-in.ts'
+
+/** Longest that a provider which has nothing to show may take: one that refuses to be framed never answers (F61). */
+const longestSilence: Ms = 10_000
+
+/**
+ * Signs in without showing anything, if the provider knows the user and the browser lets it say so (third-party cookies). In a hidden
+ * frame, which both the provider and the redirect page must allow; takes 10 s at most.
+ * @throws TypeError for a `returnTo` that is no path of this origin
+ * @throws LatchkeyError `interaction_required`, `sign_in_failed`
+ * @example
+ * ```ts
+ * await signInSilent(provider).then(session.signIn, () => null)
+ * ```
+ */
+export async function signInSilent(provider: OAuthProvider, request: Omit<SignInRequest, 'prompt'> = {}): Promise<SignIn> {
+  const client = clientOf(provider)
+  const { url, state, pending } = await authorizationRequest(client, 'relay', { ...request, prompt: 'none' })
+  const hearing = hearAnswer(state)
+  const close = openFrame(url)
+  try {
+    const answer = await within(browserClock, longestSilence, hearing.answer)
+    if (answer === null)
+      throw new LatchkeyError(
+        'interaction_required',
+        'The provider gave no answer in a hidden frame: it refuses frames, or the browser its cookies. Nobody was signed in; sign in visibly.',
+      )
+    return await redeem(client, state, pending, answer)
+  } finally {
+    close()
+    hearing.stop()
+  }
+}

@@ -1,0 +1,309 @@
+import type { OAuthOptions, SignInRequest } from 'latchkey/oauth'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { json } from '../fetch/listen.ts'
+import { backWith, idToken, scriptedProvider, wellKnown } from '../oauth/scripted-provider.ts'
+import { launchChromium } from './chromium.ts'
+import { returned, stageOAuth, startApp, stateOf } from './oauth-scene.ts'
+
+let browser: Browser
+
+beforeAll(async () => {
+  browser = await launchChromium()
+})
+afterAll(() => browser?.close())
+
+/** The app, and a provider that sends users back at once and is as wrong as a test wants it. */
+async function stageScripted({
+  headers = {},
+  ...options
+}: Partial<OAuthOptions> & { readonly headers?: Readonly<Record<string, string>> } = {}) {
+  const web = await startApp()
+  const provider = await scriptedProvider()
+  const { issuer, says } = provider
+  const asked = () => new URL(provider.seen.findLast(({ url }) => url.startsWith('/authorize?'))?.url ?? '/', issuer).searchParams
+  /** The tokens of a sign-in, and what its ID token says otherwise than it should. */
+  const grant = (wrong: Readonly<Record<string, unknown>> = {}) => ({
+    access_token: 'access-1',
+    token_type: 'Bearer',
+    expires_in: 300,
+    refresh_token: 'refresh-1',
+    id_token: idToken({ iss: issuer, aud: 'spa', sub: 'ann', nonce: asked().get('nonce'), ...wrong }),
+  })
+  says.token = () => json(grant())
+  const scene = await stageOAuth(browser, web, { issuer, clientId: 'spa', ...options }, headers)
+  return { ...scene, provider, grant, asked }
+}
+
+async function signIn(page: Page, origin: string, request: SignInRequest = {}) {
+  await page.evaluate((how) => void window.oauthApp.redirect(how), request)
+  await page.waitForURL(`${origin}/callback`)
+  return returned(page)
+}
+
+test('REQ-40, REQ-82: the code is redeemed with the verifier whose challenge was sent, in a form without a header of our own', async () => {
+  const { open, origin, provider, asked } = await stageScripted({
+    scope: 'openid files',
+    parameters: { audience: 'urn:api', state: 'mine' },
+  })
+  const page = await open()
+  const { told } = await signIn(page, origin, { prompt: 'login', loginHint: 'ann@example.com' })
+  expect(told).toMatchObject({ subject: 'ann' })
+  const { code_verifier: verifier, ...form } = provider.forms('/token')[0] ?? {}
+  expect(form).toEqual({ grant_type: 'authorization_code', code: 'code-1', redirect_uri: `${origin}/callback`, client_id: 'spa' })
+  const digest = Buffer.from(await crypto.subtle.digest('SHA-256', Buffer.from(verifier ?? ''))).toString('base64url')
+  expect(Object.fromEntries(asked())).toMatchObject({
+    code_challenge: digest,
+    audience: 'urn:api',
+    scope: 'openid files',
+    prompt: 'login',
+    login_hint: 'ann@example.com',
+  })
+  expect(asked().get('state')).not.toBe('mine')
+  expect(provider.seen.some(({ method }) => method === 'OPTIONS')).toBe(false)
+})
+
+test('F64: what a sign-in gives prints no token', async () => {
+  const { open, origin } = await stageScripted()
+  const { told } = await signIn(await open(), origin)
+  expect(told).toMatchObject({ subject: 'ann', printed: expect.not.stringMatching(/access-1|refresh-1|c2lnbmF0dXJl/) })
+})
+
+test('F21, F22: a clock that is a day wrong keeps nobody out', async () => {
+  const { open, origin, provider, grant } = await stageScripted()
+  const now = Math.floor(Date.now() / 1000)
+  provider.says.token = () => json(grant({ iat: now - 86_400, exp: now - 86_100 }))
+  const page = await open()
+  expect((await signIn(page, origin)).told).toMatchObject({ subject: 'ann' })
+  expect(await stateOf(page)).toHaveProperty('status', 'signed-in')
+})
+
+test('an OAuth provider that knows no ID token signs in as well', async () => {
+  const { open, origin, provider, grant, asked } = await stageScripted({ scope: 'files' })
+  provider.says.token = () => json({ ...grant(), id_token: undefined })
+  expect((await signIn(await open(), origin)).told).toMatchObject({ subject: null })
+  expect(asked().has('nonce')).toBe(false)
+})
+
+describe('an answer is refused, no code is redeemed, and nobody is signed in', () => {
+  test.each([
+    { name: 'REQ-59: of another issuer (mix-up, RFC 9207)', answer: { code: 'code-1', iss: 'https://evil.example.com' } },
+    { name: 'REQ-59: without an issuer from a provider that always names it', answer: { code: 'code-1' } },
+    { name: 'REQ-82: with the state of another sign-in', answer: { code: 'code-1', state: `redirect.${'x'.repeat(43)}` } },
+    { name: 'with two codes', answer: { code: 'code-1' }, more: '&code=code-2' },
+    { name: 'that is an error', answer: { error: 'temporarily_unavailable' } },
+  ])('$name', async ({ answer, more = '' }) => {
+    const { open, origin, provider } = await stageScripted()
+    const iss = more || 'error' in answer ? { iss: provider.issuer } : {}
+    provider.says.authorize = (asked) => {
+      const { status, headers } = backWith(asked, { ...iss, ...(answer as Readonly<Record<string, string>>) })
+      return { status: status ?? 302, headers: { Location: `${headers?.Location}${more}` } }
+    }
+    const page = await open()
+    const { told, isSame } = await signIn(page, origin)
+    expect(told).toMatchObject({ code: 'sign_in_failed', cause: expect.not.stringContaining('code-1') })
+    expect(isSame).toBe(true)
+    expect(provider.forms('/token')).toEqual([])
+    expect(await stateOf(page)).toHaveProperty('status', 'signed-out')
+  })
+})
+
+describe('REQ-50: an ID token is refused', () => {
+  test.each([
+    { name: 'with another nonce', wrong: { nonce: 'another' } },
+    { name: 'without a nonce', wrong: { nonce: undefined } },
+    { name: 'of another issuer', wrong: { iss: 'https://evil.example.com' } },
+    { name: 'for another client', wrong: { aud: 'another' } },
+    { name: 'for several clients, and nobody says for whom', wrong: { aud: ['spa', 'another'] } },
+    { name: 'without a subject', wrong: { sub: undefined } },
+  ])('$name', async ({ wrong }) => {
+    const { open, origin, provider, grant } = await stageScripted()
+    provider.says.token = () => json(grant(wrong))
+    const page = await open()
+    const { told } = await signIn(page, origin)
+    expect(told).toMatchObject({ code: 'sign_in_failed', cause: expect.not.stringMatching(/access-1|refresh-1|evil|another/) })
+    expect(await stateOf(page)).toHaveProperty('status', 'signed-out')
+  })
+
+  test('that is not there though it was asked for', async () => {
+    const { open, origin, provider, grant } = await stageScripted()
+    provider.says.token = () => json({ ...grant(), id_token: undefined })
+    expect((await signIn(await open(), origin)).told).toHaveProperty('code', 'sign_in_failed')
+  })
+
+  test.each([
+    { name: 'older than a step-up asks for', age: 700, told: { code: 'sign_in_failed' } },
+    { name: 'or not, if it is young enough', age: 300, told: { subject: 'ann' } },
+  ])('$name (RFC 9470)', async ({ age, told }) => {
+    const { open, origin, provider, grant, asked } = await stageScripted()
+    const iat = Math.floor(Date.now() / 1000)
+    provider.says.token = () => json(grant({ iat, auth_time: iat - age }))
+    const stepUp = { acrValues: ['gold', 'silver'], maxAge: 600_000, scope: 'payments' }
+    expect((await signIn(await open(), origin, { stepUp })).told).toMatchObject(told)
+    expect(Object.fromEntries(asked())).toMatchObject({
+      acr_values: 'gold silver',
+      max_age: '600',
+      scope: 'openid offline_access payments',
+    })
+  })
+})
+
+test('REQ-82: an answer is used once: the same address again signs nobody in', async () => {
+  const { open, origin, provider } = await stageScripted()
+  const page = await open()
+  const answered = page.waitForRequest(`${origin}/callback?**`)
+  await signIn(page, origin)
+  await page.goto((await answered).url())
+  expect((await returned(page)).told).toMatchObject({ code: 'sign_in_failed', message: expect.stringContaining('no such sign-in') })
+  const another = await open()
+  await another.goto((await answered).url())
+  expect((await returned(another)).told).toHaveProperty('code', 'sign_in_failed')
+  expect(provider.forms('/token')).toHaveLength(1)
+  expect(another.url()).toBe(`${origin}/callback`)
+})
+
+test('a sign-in that began more than an hour ago is forgotten', async () => {
+  const { open, origin, context, provider } = await stageScripted()
+  provider.says.authorize = () => ({ body: 'Who are you?', headers: { 'Content-Type': 'text/html' } })
+  const page = await open()
+  const asked = page.waitForRequest(`${provider.issuer}/authorize?**`)
+  await page.evaluate(() => void window.oauthApp.redirect())
+  const state = new URL((await asked).url()).searchParams.get('state')
+  await context.clock.setSystemTime(Date.now() + 3_601_000)
+  await page.goto(`${origin}/callback?code=code-1&state=${state}&iss=${encodeURIComponent(provider.issuer)}`)
+  expect((await returned(page)).told).toHaveProperty('code', 'sign_in_failed')
+  expect(provider.forms('/token')).toEqual([])
+})
+
+test.each([
+  { name: 'a page of the app', path: '/callback?tab=2' },
+  { name: 'another page with an answer of somebody else’s', path: '/shop?code=voucher&state=new' },
+  { name: 'the redirect page with an answer that we have not asked for', path: '/callback?code=voucher&state=new' },
+  { name: 'another page with an answer like ours', path: `/shop?code=c&state=redirect.${'x'.repeat(43)}` },
+])('a load of $name is no return, and its address stays', async ({ path }) => {
+  const { open, origin } = await stageScripted()
+  const page = await open(path)
+  expect(await returned(page)).toEqual({ told: null, isSame: true })
+  expect(page.url()).toBe(origin + path)
+})
+
+test.each([
+  'https://evil.example.com/',
+  '//evil.example.com',
+  '/\\evil.example.com',
+  '/.//evil.example.com',
+  'javascript:alert(1)',
+  'data:text/html,x',
+])('returnTo leads nowhere else: %s', async (returnTo) => {
+  const { open, provider } = await stageScripted()
+  const page = await open()
+  expect(await page.evaluate((to) => window.oauthApp.redirect({ returnTo: to }), returnTo)).toMatchObject({ code: 'TypeError' })
+  expect(provider.seen).toEqual([])
+})
+
+test('a provider that cannot be discovered is a failed sign-in, and the next one asks again', async () => {
+  const { open, origin, provider } = await stageScripted()
+  const { metadata } = provider.says
+  provider.says.metadata = () => json({}, 503)
+  const page = await open()
+  expect(await page.evaluate(() => window.oauthApp.redirect())).toMatchObject({
+    code: 'sign_in_failed',
+    cause: expect.stringContaining('503'),
+  })
+  expect(await page.evaluate(() => window.oauthApp.silent())).toHaveProperty('code', 'sign_in_failed')
+  expect(await page.evaluate(() => window.oauthApp.popup())).toHaveProperty('code', 'sign_in_failed')
+  await expect.poll(() => page.context().pages().length).toBe(1)
+  provider.says.metadata = metadata
+  expect((await signIn(page, origin)).told).toHaveProperty('subject', 'ann')
+})
+
+test('a token endpoint that refuses the code says why', async () => {
+  const { open, origin, provider } = await stageScripted()
+  provider.says.token = () => json({ error: 'invalid_grant', error_description: 'too late' }, 400)
+  const { told } = await signIn(await open(), origin)
+  expect(told).toMatchObject({ code: 'sign_in_failed', cause: '{"error":"invalid_grant","error_description":"too late"}' })
+})
+
+describe('a window of its own', () => {
+  const policy = { 'Cross-Origin-Opener-Policy': 'same-origin' }
+
+  test('whose provider cuts it off from us (COOP) is heard all the same', async () => {
+    const { open, provider } = await stageScripted()
+    provider.says.authorize = (asked) => ({
+      headers: { 'Content-Type': 'text/html', ...policy },
+      body: `<a href="${backWith(asked, { code: 'code-1', iss: provider.issuer }).headers?.Location?.replaceAll('&', '&amp;')}">Go on</a>`,
+    })
+    const page = await open()
+    const [popup] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button').click()])
+    await popup.getByText('Go on').waitFor()
+    const closed = popup.waitForEvent('close')
+    await popup.getByText('Go on').click()
+    expect(await page.evaluate(() => window.popupCame)).toMatchObject({ subject: 'ann' })
+    await closed
+  })
+
+  test('of an app that keeps to itself (COOP) is heard all the same', async () => {
+    const { open } = await stageScripted({ headers: policy })
+    const page = await open()
+    await page.getByRole('button').click()
+    expect(await page.evaluate(() => window.popupCame)).toMatchObject({ subject: 'ann' })
+  })
+
+  test('has no hold on ours', async () => {
+    const { open, provider } = await stageScripted()
+    provider.says.authorize = () => ({ headers: { 'Content-Type': 'text/html' }, body: '<script>document.title = String(opener)</script>' })
+    const page = await open()
+    const [popup] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button').click()])
+    await expect.poll(() => popup.title()).toBe('null')
+  })
+
+  test('whose opener is gone says that it failed', async () => {
+    const { open, origin, provider, context } = await stageScripted()
+    provider.says.authorize = () => ({ body: 'Who are you?' })
+    const page = await open()
+    const [popup] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button').click()])
+    await popup.waitForURL('**/authorize?**')
+    const state = new URL(popup.url()).searchParams.get('state')
+    await page.close()
+    await popup.goto(`${origin}/callback?code=code-1&state=${state}&iss=${encodeURIComponent(provider.issuer)}`)
+    expect((await returned(popup)).told).toMatchObject({ code: 'sign_in_failed' })
+    expect(popup.url()).toBe(`${origin}/callback`)
+    expect(context.pages()).toHaveLength(1)
+  })
+})
+
+test('F61: a provider that refuses to be framed needs the user, after ten seconds and no more', async () => {
+  const { open, provider } = await stageScripted()
+  provider.says.authorize = () => ({ headers: { 'X-Frame-Options': 'DENY' }, body: 'No.' })
+  const page = await open()
+  expect(await page.evaluate(() => window.oauthApp.silent())).toMatchObject({ code: 'interaction_required', cause: '' })
+  expect(await page.locator('iframe').count()).toBe(0)
+})
+
+describe('the provider’s own sign-out', () => {
+  test('REQ-66, REQ-139: is told by POST who signs out, after a sign-in on this page', async () => {
+    const { open, origin, provider } = await stageScripted()
+    const page = await open()
+    await signIn(page, origin)
+    await page.evaluate((to) => void window.oauthApp.logout(to), `${origin}/bye`)
+    await page.waitForURL(`${provider.issuer}/logout`)
+    expect(provider.forms('/logout')).toEqual([
+      { client_id: 'spa', post_logout_redirect_uri: `${origin}/bye`, id_token_hint: expect.stringMatching(/^ey.*c2lnbmF0dXJl$/) },
+    ])
+  })
+
+  test('REQ-136: knows of no ID token on the next page: none was kept', async () => {
+    const { open, origin, provider } = await stageScripted()
+    const page = await open()
+    await signIn(page, origin)
+    await page.reload()
+    await page.evaluate(() => void window.oauthApp.logout())
+    await page.waitForURL(`${provider.issuer}/logout?client_id=spa`)
+  })
+
+  test('is not to be had everywhere', async () => {
+    const { open, provider } = await stageScripted()
+    provider.says.metadata = () => json({ ...wellKnown(provider.issuer), end_session_endpoint: undefined })
+    expect(await (await open()).evaluate(() => window.oauthApp.logout())).toHaveProperty('code', 'sign_in_failed')
+  })
+})

@@ -1,0 +1,91 @@
+// The page of the tests of `latchkey/oauth`, as `window.app`: an app that signs in with a provider.
+
+import { createSession, isLatchkeyError, type Session, type SessionEnd } from 'latchkey'
+import {
+  handleRedirect,
+  logoutRedirect,
+  type OAuthOptions,
+  oauth,
+  type SignIn,
+  type SignInRequest,
+  signInPopup,
+  signInRedirect,
+  signInSilent,
+} from 'latchkey/oauth'
+
+/** What a sign-in came to, as far as it may be told. */
+export type Told =
+  | { readonly subject: string | null; readonly returnTo: string; readonly printed: string }
+  | { readonly code: string; readonly message: string; readonly cause: string }
+  | null
+
+export interface OAuthApp {
+  readonly session: Session
+  readonly ends: readonly SessionEnd[]
+  /** What `handleRedirect` answered on this page load, which asked twice. */
+  readonly returned: Promise<{ readonly told: Told; readonly isSame: boolean }>
+  readonly redirect: (request?: SignInRequest) => Promise<Told>
+  readonly popup: (request?: SignInRequest) => Promise<Told>
+  readonly silent: () => Promise<Told>
+  readonly logout: (returnTo?: string) => Promise<Told>
+  readonly handleRedirect: () => Promise<Told>
+}
+
+declare global {
+  interface Window {
+    oauthConfig: OAuthOptions & { readonly api: string }
+    oauthApp: OAuthApp
+  }
+}
+
+const { api, ...options } = window.oauthConfig
+const provider = oauth(options)
+const session = createSession({ attachTo: [api], refresh: provider })
+const ends: SessionEnd[] = []
+session.onSessionEnded((end) => ends.push(end))
+
+const told = async (work: Promise<SignIn | null>): Promise<Told> => {
+  try {
+    const signedIn = await work
+    if (!signedIn) return null
+    await session.signIn(signedIn)
+    return {
+      subject: signedIn.claims?.sub ?? null,
+      returnTo: signedIn.returnTo,
+      printed: JSON.stringify(signedIn) + String(signedIn) + Object.getOwnPropertyNames(signedIn),
+    }
+  } catch (error) {
+    if (!isLatchkeyError(error)) return { code: String((error as Error).name), message: String((error as Error).message), cause: '' }
+    return {
+      code: error.code,
+      message: error.message,
+      cause: error.cause instanceof Error ? error.cause.message : (JSON.stringify(error.cause) ?? ''),
+    }
+  }
+}
+
+// StrictMode asks twice.
+const [first, second] = [handleRedirect(provider), handleRedirect(provider)]
+
+window.oauthApp = {
+  session,
+  ends,
+  returned: Promise.allSettled([first, second]).then(async ([one, other]) => ({
+    told: await told(first),
+    isSame: one.status === 'fulfilled' && other.status === 'fulfilled' ? one.value === other.value : one.status === other.status,
+  })),
+  redirect: (request) => told(signInRedirect(provider, request)),
+  popup: (request) => told(signInPopup(provider, request)),
+  silent: () => told(signInSilent(provider)),
+  logout: (returnTo) => told(logoutRedirect(provider, { returnTo })),
+  handleRedirect: () => told(handleRedirect(provider)),
+}
+document.querySelector('button')?.addEventListener('click', () => {
+  window.popupCame = window.oauthApp.popup()
+})
+
+declare global {
+  interface Window {
+    popupCame: Promise<Told>
+  }
+}

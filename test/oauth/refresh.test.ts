@@ -1,0 +1,300 @@
+import { createSession, memoryStore, type Session, type SessionEnd } from 'latchkey'
+import { type OAuthOptions, type OAuthProvider, oauth } from 'latchkey/oauth'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { json, listen } from '../fetch/listen.ts'
+import { asking, leaving, outcome } from '../refresh/asking.ts'
+import { idToken, type ScriptedProvider, scriptedProvider, wellKnown } from './scripted-provider.ts'
+
+const clientId = 'spa'
+
+/** With the metadata at hand: on a machine that halts, a first refresh may find it too late. */
+async function found(options: OAuthOptions): Promise<OAuthProvider> {
+  const provider = oauth(options)
+  await provider.revoke?.(leaving())
+  return provider
+}
+
+const isGranted = (provider: OAuthProvider) => expect.poll(async () => (await outcome(provider)).type, { timeout: 20_000 }).toBe('granted')
+
+const discoveries = ({ seen }: ScriptedProvider) => seen.filter(({ method }) => method === 'GET').map(({ url }) => url)
+
+describe('a refresh at a provider', () => {
+  test('REQ-40: is discovered first, and then says exactly what it must, without a preflight', async () => {
+    const script = await scriptedProvider()
+    expect(await outcome(await found({ issuer: script.issuer, clientId }))).toHaveProperty('type', 'granted')
+    expect(discoveries(script)).toEqual(['/.well-known/openid-configuration'])
+    expect(script.forms('/token')).toEqual([{ grant_type: 'refresh_token', refresh_token: 'refresh-1', client_id: clientId }])
+  })
+
+  test('REQ-25: asks for the resource and the scope of the request (RFC 8707)', async () => {
+    const script = await scriptedProvider()
+    await outcome(await found({ issuer: script.issuer, clientId }), asking({ resource: 'urn:files', scope: 'files:read' }))
+    expect(script.forms('/token')[0]).toMatchObject({ resource: 'urn:files', scope: 'files:read' })
+  })
+
+  test.each([
+    { name: 'invalid_grant ends the session', status: 400, body: { error: 'invalid_grant' }, type: 'rejected' },
+    { name: 'invalid_client does not', status: 401, body: { error: 'invalid_client' }, type: 'unavailable' },
+    { name: 'nor does invalid_scope', status: 400, body: { error: 'invalid_scope' }, type: 'unavailable' },
+    { name: 'nor does a 503', status: 503, body: {}, type: 'unavailable' },
+    { name: 'nor does an answer without a token (REQ-41)', status: 200, body: { token_type: 'Bearer' }, type: 'unavailable' },
+    {
+      name: 'nor does a token of a kind that nobody knows (REQ-26)',
+      status: 200,
+      body: { access_token: 'a', token_type: 'mac' },
+      type: 'unavailable',
+    },
+  ])('REQ-42, F29: $name', async ({ status, body, type }) => {
+    const script = await scriptedProvider()
+    script.says.token = () => json(body, status)
+    expect(await outcome(await found({ issuer: script.issuer, clientId }))).toHaveProperty('type', type)
+  })
+
+  test('REQ-21: a token endpoint that sends us elsewhere is not followed there with the token', async () => {
+    const elsewhere = await listen(() => json({ access_token: 'stolen' }))
+    const script = await scriptedProvider()
+    script.says.token = () => ({ status: 307, headers: { Location: `${elsewhere.origin}/token` } })
+    expect(await outcome(await found({ issuer: script.issuer, clientId }))).toHaveProperty('type', 'unavailable')
+    expect(elsewhere.seen).toEqual([])
+  })
+})
+
+describe('REQ-48: the metadata', () => {
+  test('is asked for once by those who come together, and not again by those who come later', async () => {
+    const script = await scriptedProvider()
+    const provider = oauth({ issuer: script.issuer, clientId })
+    await Promise.all([outcome(provider), outcome(provider), outcome(provider)])
+    await isGranted(provider)
+    expect(discoveries(script)).toHaveLength(1)
+  })
+
+  test('is not asked for where the app gives it', async () => {
+    const script = await scriptedProvider()
+    const provider = oauth({ issuer: script.issuer, clientId, metadata: { token_endpoint: `${script.issuer}/token` } })
+    expect(await outcome(provider)).toHaveProperty('type', 'granted')
+    expect(discoveries(script)).toEqual([])
+  })
+
+  test.each([
+    { scope: 'openid', paths: ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server'] },
+    { scope: 'files', paths: ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration'] },
+  ])('is looked for at both well-known places: scope $scope', async ({ scope, paths }) => {
+    const script = await scriptedProvider()
+    let asked = 0
+    script.says.metadata = () => (++asked === 1 ? { status: 404 } : json(wellKnown(script.issuer)))
+    await isGranted(oauth({ issuer: script.issuer, clientId, scope }))
+    expect(discoveries(script)).toEqual(paths)
+  })
+
+  test.each([
+    { name: 'of another issuer', wrong: { issuer: 'https://evil.example.com' } },
+    { name: 'of an issuer with one slash more', wrong: (issuer: string) => ({ issuer: `${issuer}/` }) },
+    { name: 'without an issuer', wrong: { issuer: undefined } },
+    { name: 'with a token endpoint that is not https', wrong: { token_endpoint: 'http://login.example.com/token' } },
+    { name: 'with a token endpoint that is no URL', wrong: { token_endpoint: '/token' } },
+    { name: 'without a token endpoint', wrong: { token_endpoint: undefined } },
+  ])('$name: nothing is presented, and the session stays', async ({ wrong }) => {
+    const script = await scriptedProvider()
+    script.says.metadata = () => json({ ...wellKnown(script.issuer), ...(typeof wrong === 'function' ? wrong(script.issuer) : wrong) })
+    expect(await outcome(oauth({ issuer: script.issuer, clientId }))).toMatchObject({ type: 'unavailable', answered: true })
+    expect(script.forms('/token')).toEqual([])
+  })
+
+  test.each([
+    {
+      name: 'a 503 that says when to come back (F31)',
+      answer: () => json({}, 503, { 'Retry-After': '120' }),
+      like: { answered: true, wait: 120_000 },
+    },
+    {
+      name: 'a page of a captive portal',
+      answer: () => ({ headers: { 'Content-Type': 'text/html' }, body: '<html>' }),
+      like: { answered: true },
+    },
+    { name: 'a connection that breaks (F28)', answer: () => null, like: { answered: false } },
+  ])('cannot be had, $name: for now; nothing is presented, and the next refresh asks again', async ({ answer, like }) => {
+    const script = await scriptedProvider()
+    const provider = oauth({ issuer: script.issuer, clientId })
+    const { metadata } = script.says
+    script.says.metadata = answer
+    expect(await outcome(provider)).toMatchObject({ type: 'unavailable', ...like })
+    expect(script.forms('/token')).toEqual([])
+    script.says.metadata = metadata
+    await isGranted(provider)
+  })
+
+  test('that comes late presents nothing: by then another tab may have taken over (protocol, rule 4)', async () => {
+    const script = await scriptedProvider()
+    const provider = oauth({ issuer: script.issuer, clientId })
+    let isSlow = true
+    const slowly: typeof fetch = async (input, init) => {
+      if (isSlow) await new Promise((resolve) => setTimeout(resolve, 2_500))
+      return fetch(input, init)
+    }
+    expect(await outcome(provider, asking({ fetch: slowly }))).toMatchObject({ type: 'unavailable', answered: false })
+    expect(script.forms('/token')).toEqual([])
+    isSlow = false
+    expect(await outcome(provider, asking({ fetch: slowly }))).toHaveProperty('type', 'granted')
+    expect(discoveries(script)).toHaveLength(1)
+  })
+})
+
+describe('REQ-61, REQ-62: revocation', () => {
+  const revoked = async (answer: (form: URLSearchParams) => ReturnType<typeof json>) => {
+    const script = await scriptedProvider()
+    script.says.revoke = answer
+    const { revoke } = oauth({ issuer: script.issuer, clientId })
+    const came = revoke?.(leaving({ refreshToken: 'refresh-1', accessTokens: ['access-1', 'access-2'] })).then(
+      () => true,
+      () => false,
+    )
+    return { came: await came, forms: script.forms('/revoke') }
+  }
+
+  test('is of the refresh token and of every access token', async () => {
+    const { came, forms } = await revoked(() => json({}))
+    expect(came).toBe(true)
+    expect(forms).toHaveLength(3)
+    expect(forms).toEqual(
+      expect.arrayContaining([
+        { token: 'refresh-1', token_type_hint: 'refresh_token', client_id: clientId },
+        { token: 'access-1', token_type_hint: 'access_token', client_id: clientId },
+        { token: 'access-2', token_type_hint: 'access_token', client_id: clientId },
+      ]),
+    )
+  })
+
+  test.each([
+    { name: '503: the token lives on', status: 503, of: 'refresh_token', error: 'unavailable', came: false },
+    { name: '503 for an access token', status: 503, of: 'access_token', error: 'unavailable', came: false },
+    { name: 'a refresh token of an unsupported type', status: 400, of: 'refresh_token', error: 'unsupported_token_type', came: false },
+    {
+      name: 'an access token of an unsupported type: it cannot be revoked',
+      status: 400,
+      of: 'access_token',
+      error: 'unsupported_token_type',
+      came: true,
+    },
+  ])('$name → $came', async ({ status, of, error, came: wanted }) => {
+    const { came } = await revoked((form) => (form.get('token_type_hint') === of ? json({ error }, status) : json({})))
+    expect(came).toBe(wanted)
+  })
+
+  test('at a provider without an endpoint for it has not happened', async () => {
+    const script = await scriptedProvider()
+    script.says.metadata = () => json({ ...wellKnown(script.issuer), revocation_endpoint: undefined })
+    await expect(oauth({ issuer: script.issuer, clientId }).revoke?.(leaving())).rejects.toThrow('no revocation endpoint')
+  })
+})
+
+describe('REQ-49: an ID token that a refresh brings', () => {
+  /** Signed in as Ann with what the provider has given, and told to refresh. */
+  async function refreshed(claims: Readonly<Record<string, unknown>> | null, signedInAs: string | null = 'ann') {
+    const script = await scriptedProvider()
+    const { issuer } = script
+    const { token } = script.says
+    const store = memoryStore()
+    const written: string[] = []
+    const session: Session = createSession({
+      attachTo: [issuer],
+      refresh: oauth({ issuer, clientId }),
+      store: {
+        ...store,
+        replace: async (key, expected, next) => {
+          const done = await store.replace(key, expected, next)
+          if (done && next !== null) written.push(next)
+          return done
+        },
+      },
+    })
+    onTestFinished(session.close)
+    const ends: SessionEnd[] = []
+    session.onSessionExpired((end) => ends.push(end))
+    await session.signIn(
+      {
+        access_token: 'access-0',
+        refresh_token: 'refresh-1',
+        expires_in: 300,
+        id_token: signedInAs && idToken({ iss: issuer, aud: clientId, sub: signedInAs }),
+      },
+      signedInAs ? { subject: 'the app’s own name for her' } : {}, // the ID token’s is what a refresh will be compared with
+    )
+    script.says.token = (form, count) => {
+      const answer = JSON.parse(token(form, count)?.body ?? '{}')
+      return json({ ...answer, id_token: claims ? idToken({ iss: issuer, aud: clientId, sub: 'ann', ...claims }) : undefined })
+    }
+    const error: unknown = await session.refresh().then(
+      () => null,
+      (reason: unknown) => reason,
+    )
+    return { script, session, written, ends, error }
+  }
+
+  test.each([
+    { name: 'of the same user', claims: {} },
+    { name: 'with an audience of several, and us as the authorized party', claims: { aud: [clientId, 'api'], azp: clientId } },
+    { name: 'that by our clock ran out long ago: no clock but the provider’s is asked (F21)', claims: { iat: 1_000, exp: 1_300 } },
+    { name: 'that is not there', claims: null },
+  ])('keeps the session: $name', async ({ claims }) => {
+    const { session, ends, error } = await refreshed(claims)
+    expect([error, ends, session.state.status]).toEqual([null, [], 'signed-in'])
+    expect(await session.getToken()).toBe('access-1')
+  })
+
+  test('keeps a session of which nobody knows whose it is', async () => {
+    const { session, ends } = await refreshed({ sub: 'bob' }, null)
+    expect([ends, session.state.status]).toEqual([[], 'signed-in'])
+  })
+
+  test.each([
+    { name: 'of another subject', claims: { sub: 'bob' } },
+    { name: 'of no subject', claims: { sub: undefined } },
+    { name: 'of another issuer', claims: { iss: 'https://evil.example.com' } },
+    { name: 'for another client', claims: { aud: 'another' } },
+    { name: 'for several, of whom none is the authorized party', claims: { aud: [clientId, 'another'] } },
+    { name: 'with another authorized party', claims: { aud: [clientId, 'another'], azp: 'another' } },
+  ])('ends it, user-changed: $name. The rotated refresh token was stored first, and is revoked', async ({ claims }) => {
+    const { script, session, written, ends, error } = await refreshed(claims)
+    expect(error).toMatchObject({ code: 'session_ended', reason: 'user-changed' })
+    expect(ends.map(({ reason, subject }) => [reason, subject])).toEqual([['user-changed', 'ann']])
+    expect(session.state).toEqual({ status: 'signed-out', reason: 'user-changed' })
+
+    // No check can lose it: until the end is written, the record holds it; and at no time the token of somebody else.
+    expect(written.at(-2)).toContain('"refresh-2"')
+    expect(written.at(-1)).not.toContain('refresh-')
+    expect(written.join()).not.toContain('"access-1"')
+    await expect
+      .poll(() =>
+        script
+          .forms('/revoke')
+          .map(({ token }) => token)
+          .sort(),
+      )
+      .toEqual(['access-1', 'refresh-2'])
+    await expect(session.fetch(`${script.issuer}/me`)).rejects.toHaveProperty('code', 'signed_out')
+  })
+})
+
+describe('an unusable option is named at once', () => {
+  const usable = { issuer: 'https://login.example.com', clientId }
+  test.each([
+    { option: 'issuer', wrong: { issuer: 'http://login.example.com' } },
+    { option: 'issuer', wrong: { issuer: 'login.example.com' } },
+    { option: 'issuer', wrong: { issuer: 'https://login.example.com/?tenant=1' } },
+    { option: 'issuer', wrong: { issuer: 'https://user:pass@login.example.com' } },
+    { option: 'issuer', wrong: { issuer: undefined as unknown as string } },
+    { option: 'clientId', wrong: { clientId: '' } },
+    { option: 'scope', wrong: { scope: '' } },
+    { option: 'redirectUri', wrong: { redirectUri: 1 as unknown as string } },
+    { option: 'metadata', wrong: { metadata: { issuer: 'https://other.example.com' } } },
+    { option: 'metadata', wrong: { metadata: null as never } },
+    { option: 'audience', wrong: { parameters: { audience: 1 as unknown as string } } },
+  ])('$option: $wrong', ({ option, wrong }) => {
+    expect(() => oauth({ ...usable, ...wrong })).toThrow(new RegExp(`^\`${option}\``))
+  })
+
+  test('REQ-58: and what is usable names the session after issuer and client', () => {
+    const provider = oauth(usable)
+    expect([provider.id, provider.issuer, provider.clientId]).toEqual([`${usable.issuer} spa`, usable.issuer, 'spa'])
+  })
+})
