@@ -7,6 +7,7 @@ export default defineConfig({
     oauth: 'src/oauth/index.ts',
     ky: 'src/ky/index.ts',
     socket: 'src/socket/index.ts',
+    limits: 'src/limits/index.ts',
     testing: 'src/testing/index.ts',
   },
   tsconfig: 'tsconfig.src.json',

@@ -5,6 +5,7 @@ import type { Ms, Now } from './core/time.ts'
 import { nextWake, transition } from './core/transition.ts'
 import { type Need, type Verdict, verdict } from './core/verdict.ts'
 import { endOf } from './core/write.ts'
+import type { LimiterHost, Limiting } from './limiter.ts'
 import type { Ports } from './ports.ts'
 import { lockWait, refreshRun, type Server, type Tools } from './refresh-run.ts'
 import { attempt, sharedRecord } from './shared-record.ts'
@@ -15,6 +16,7 @@ export interface Audience {
   readonly changed: (state: State) => void
   readonly announced: (news: Announcement) => void
   readonly happened: (fact: { readonly type: string }, state: State) => void
+  readonly expiring: LimiterHost['expiring']
   /** Everything that there was to decide has been decided. */
   readonly settled: () => void
 }
@@ -29,6 +31,8 @@ export interface Engine {
   readonly signIn: (record: ActiveRecord) => Promise<void>
   /** Over from now on. Resolves with whether the server has confirmed it. */
   readonly signOut: (reason: EndReason) => Promise<boolean>
+  /** The user is here. */
+  readonly extend: () => void
   /** A refresh that has been sent goes on to its end: its answer belongs to all tabs. Whoever waits is told `closed`. */
   readonly close: () => void
 }
@@ -46,7 +50,14 @@ interface Waiter {
 }
 
 /** Feeds facts to `transition` one at a time, does what it orders, and feeds it what came of that. */
-export function startEngine(ports: Ports, server: Server, policy: Policy, key: string, audience: Audience): Engine {
+export function startEngine(
+  ports: Ports,
+  server: Server,
+  policy: Policy,
+  key: string,
+  audience: Audience,
+  limits: Limiting | null,
+): Engine {
   const { clock, lock, peers, page, random } = ports
   let state = initialState(page.visible())
   const mailbox: Fact[] = []
@@ -57,7 +68,12 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
   let cancelWake = () => {}
 
   const now = (): Now => ({ ...clock.now(), chance: random.chance() })
-  const shared = sharedRecord(ports, policy, key, { state: () => state, now, feed })
+  const shared = sharedRecord(ports, policy, key, {
+    state: () => state,
+    now,
+    feed,
+    judge: limits && (async (record) => limiter?.judge(record) ?? null),
+  })
   const { look, insist, recover, restore } = shared
 
   function feed(fact: Fact): void {
@@ -179,7 +195,12 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
     lock: takeLock,
     change: () => new Promise((resolve) => watchers.add(resolve)),
   }
-  const undo = [page.listen((signal) => feed({ type: 'signalled', signal })), peers.listen((news) => feed({ type: 'heard', news }))]
+  const limiter = limits?.start({ ...ports, ...tools, key, expiring: audience.expiring })
+  const undo = [
+    page.listen((signal) => feed({ type: 'signalled', signal })),
+    peers.listen((news) => feed({ type: 'heard', news })),
+    () => limiter?.close(),
+  ]
   void look().catch(ignore)
 
   return {
@@ -208,6 +229,7 @@ export function startEngine(ports: Ports, server: Server, policy: Policy, key: s
       feed({ type: 'signed-out', reason })
       return departure
     },
+    extend: () => limiter?.extend(),
     close() {
       for (const stop of undo.splice(0)) stop()
       feed({ type: 'closed' }) // and whoever waits is told so

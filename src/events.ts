@@ -7,6 +7,8 @@ export interface SessionEvents {
   'signed-in': { readonly sessionId: string; readonly subject: string | null; readonly by: 'this-tab' | 'other-tab' }
   /** There are new tokens. Reconnect what was authenticated with the old ones. */
   refreshed: { readonly sessionId: string; readonly expiresAt: EpochMs | null; readonly by: 'this-tab' | 'other-tab' }
+  /** A limit is near. Once, across the visible tabs. `max-age` and `refresh-expired` cannot be extended. Only with {@link SessionOptions.limits}. */
+  expiring: { readonly kind: 'idle' | 'max-age' | 'refresh-expired'; readonly endsAt: EpochMs }
   expired: SessionEnd
   ended: SessionEnd
   /** Everything, as it happens: for monitoring and the inspector. New types come in minor versions. */

@@ -35,6 +35,7 @@ export function inertSession(options: SessionOptions): Session {
     ),
     getToken: nobodyHere,
     destinationOf: (url) => match(url)?.entry ?? null,
+    extend() {},
     close() {},
   })
 }

@@ -1,5 +1,6 @@
 import type { Ms } from './core/time.ts'
 import { type Destination, type Target, targetsOf, type WhenSignedOut } from './fetch/destinations.ts'
+import type { Limiting, Limits } from './limiter.ts'
 import type { Refresher, RefreshFunction, Store } from './ports.ts'
 
 /** What {@link createSession} must and may be told. Read once, at the call; `undefined` means the default. */
@@ -51,6 +52,9 @@ export interface SessionOptions {
 
   /** What listed requests do while nobody is signed in; see {@link WhenSignedOut}. A destination may say otherwise. @defaultValue `'reject'` */
   readonly whenSignedOut?: WhenSignedOut | undefined
+
+  /** Idle and absolute limits, shared by all tabs: `limits('aal2')` of `latchkey/limits`. @defaultValue only what the server tells */
+  readonly limits?: Limits | undefined
 }
 
 /** The options, checked and complete: nothing inside asks again what the caller meant. */
@@ -62,11 +66,22 @@ export interface Settings {
   readonly fetch: typeof globalThis.fetch | null
   readonly keepFresh: 'while-visible' | 'always' | 'on-demand'
   readonly refreshTimeout: Ms
+  readonly limits: Limiting | null
 }
 
 /** @throws TypeError naming the option that is missing or unusable, and printing no secret. */
 export function resolveOptions(options: SessionOptions, base: string | null): Settings {
-  const { attachTo, refresh, name, store, fetch, keepFresh = 'while-visible', refreshTimeout = 10_000, whenSignedOut = 'reject' } = options
+  const {
+    attachTo,
+    refresh,
+    name,
+    store,
+    fetch,
+    keepFresh = 'while-visible',
+    refreshTimeout = 10_000,
+    whenSignedOut = 'reject',
+    limits,
+  } = options
   if (!Array.isArray(attachTo)) refuse('attachTo', "must be a list of URL prefixes, such as ['https://api.example.com']")
   const strategy = typeof refresh === 'function' ? null : refresh
   if (strategy ? typeof strategy.refresh !== 'function' || typeof strategy.id !== 'string' : !refresh) {
@@ -79,11 +94,22 @@ export function resolveOptions(options: SessionOptions, base: string | null): Se
   oneOf('keepFresh', keepFresh, ['while-visible', 'always', 'on-demand'])
   if (typeof refreshTimeout !== 'number' || !(refreshTimeout >= 1_000 && refreshTimeout <= 120_000))
     refuse('refreshTimeout', 'must be from 1000 to 120000 ms')
+  const limiting = (limits || null) as Limiting | null // what `latchkey/limits` makes is one, under a name that shows nothing of it
+  if (limiting && typeof limiting.start !== 'function') refuse('limits', 'must be made by limits(…) of latchkey/limits')
   const targets = targetsOf(attachTo, whenSignedOut, base)
   for (const target of targets) oneOf('whenSignedOut', target.whenSignedOut, ['reject', 'send', 'hold'])
   const refresher = strategy ?? { refresh: refresh as RefreshFunction, id: targets[0] ? targets[0].origin + targets[0].path : '' } // no strategy: a function
   if (!refresher.id && !name) refuse('name', 'must be given where `attachTo` names no destination')
-  return { targets, refresher, name: name ?? refresher.id, store: store ?? null, fetch: fetch ?? null, keepFresh, refreshTimeout }
+  return {
+    targets,
+    refresher,
+    name: name ?? refresher.id,
+    store: store ?? null,
+    fetch: fetch ?? null,
+    keepFresh,
+    refreshTimeout,
+    limits: limiting,
+  }
 }
 
 const oneOf = (option: string, value: string, words: readonly string[]): void => {

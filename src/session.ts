@@ -30,7 +30,7 @@ export interface Session {
    * @returns the undo
    * @example
    * ```ts
-   * session.on('refreshed', ({ by }) => console.info(`new tokens, from ${by}`))
+   * session.on('expiring', ({ endsAt }) => showCountdown(endsAt, session.extend))
    * ```
    */
   readonly on: <Type extends keyof SessionEvents>(type: Type, listener: (event: SessionEvents[Type]) => void) => () => void
@@ -124,6 +124,9 @@ export interface Session {
    * ```
    */
   readonly destinationOf: (url: string | URL) => Destination | null
+
+  /** The user is here: counts as activity in all tabs. Does nothing without {@link SessionOptions.limits}, and where a limit is reached. */
+  readonly extend: () => void
 
   /**
    * Releases timers, listeners, channel and locks of this instance; the session itself stays, for the other tabs and the next

@@ -1,6 +1,6 @@
-import { parseRecord, type SessionRecord, serializeRecord } from './core/record.ts'
+import { type ActiveRecord, parseRecord, type SessionRecord, serializeRecord } from './core/record.ts'
 import type { Fact, Policy, State } from './core/state.ts'
-import type { MonotonicMs, Ms, Now } from './core/time.ts'
+import type { Moment, MonotonicMs, Ms, Now } from './core/time.ts'
 import { amend, type Write } from './core/write.ts'
 import type { Ports } from './ports.ts'
 import { within } from './within.ts'
@@ -39,6 +39,8 @@ export interface Holder {
   readonly state: () => State
   readonly now: () => Now
   readonly feed: (fact: Fact) => void
+  /** What limits make of a record, if there are any: `null` if it is over, and being ended. */
+  readonly judge: ((record: ActiveRecord) => Promise<Moment | null>) | null
 }
 
 /** Longest that a store may take; then the session goes on from memory (F40). */
@@ -47,7 +49,12 @@ const storeWait: Ms = 2_000
 /** What the peers are given to answer when a record is gone (rule 11). */
 const peersWait: Ms = 500
 
-export function sharedRecord({ clock, store, peers }: Ports, policy: Policy, key: string, { state, now, feed }: Holder): SharedRecord {
+export function sharedRecord(
+  { clock, store, peers }: Ports,
+  policy: Policy,
+  key: string,
+  { state, now, feed, judge }: Holder,
+): SharedRecord {
   let storing: Promise<unknown> = Promise.resolve()
   let recovering: Promise<void> | null = null
   let acting = 0 // sign-ins and sign-outs on their way to the store: until they are there, it says what was before
@@ -58,19 +65,20 @@ export function sharedRecord({ clock, store, peers }: Ports, policy: Policy, key
     return inTurn(async () => {
       const at = clock.now()
       const asked = attempt(() => store.read(key))
-      const see = (text: string | null) => {
+      const see = async (text: string | null) => {
         const record = parseRecord(text, policy.issuer)
         if (text !== null && !record) store.replace(key, text, null).catch(ignore) // no record, and never will be one (F43)
-        if (!acting) feed({ type: 'record-read', record, by: 'other-tab', at })
+        const due = judge && record !== 'foreign' && record?.status === 'active' ? await inTime(judge(record)) : undefined
+        if (!acting && due !== null) feed({ type: 'record-read', record, by: 'other-tab', at, due })
         return record
       }
       try {
-        return see(await inTime(asked))
+        return await see(await inTime(asked))
       } catch (error) {
         feed({ type: 'read-failed', at })
         // What comes late is of use as long as nothing has been read or written since.
         const { lookedAt } = state()
-        asked.then((text) => void (state().lookedAt === lookedAt && see(text)), ignore)
+        asked.then((text) => (state().lookedAt === lookedAt ? see(text) : null)).catch(ignore)
         throw error
       }
     })

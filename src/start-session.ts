@@ -6,7 +6,7 @@ import type { Announcement, Policy, Want } from './core/state.ts'
 import { left, type Moment, type Ms } from './core/time.ts'
 import { readTokens, type SignInInput } from './core/tokens.ts'
 import { fitting, freshUntil, type Need, type Verdict } from './core/verdict.ts'
-import { type Engine, startEngine } from './engine.ts'
+import { type Audience, type Engine, startEngine } from './engine.ts'
 import { isLatchkeyError, LatchkeyError } from './errors.ts'
 import { diagnosticOf, type SessionEnd, type SessionEvents } from './events.ts'
 import { matcher, type Target } from './fetch/destinations.ts'
@@ -21,7 +21,7 @@ import { loading, type SessionState, snapshotOf, unavailable } from './snapshot.
 /** Starts a session on the ports it is given: the browser's, or simulated ones. */
 export function startSession(settings: Settings, ports: Ports): Session {
   const { clock, random } = ports
-  const { targets, refresher, name, keepFresh, refreshTimeout } = settings
+  const { targets, refresher, name, keepFresh, refreshTimeout, limits } = settings
   const policy: Policy = {
     owner: random.id(),
     issuer: refresher.id,
@@ -30,6 +30,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
     cookie: refresher.presents === 'cookie',
     retryUnanswered: refresher.retryUnanswered ?? true,
     lookEvery: ports.peers.audible ? 30_000 : 2_000,
+    unjudged: limits ? 2_000 : Infinity,
   }
   const tokenless = policy.cookie && refresher.send !== undefined
   const listeners = createListeners(ports.report)
@@ -50,7 +51,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
   const server = serverOf(refresher, refreshing, tokenless, ports.fetch, refreshTimeout + 60_000, (cause) => {
     lastCause = cause
   })
-  const engine: Engine = startEngine(ports, server, policy, `latchkey:${name}`, {
+  const audience: Audience = {
     announced,
     changed(state) {
       grips.clear()
@@ -67,11 +68,16 @@ export function startSession(settings: Settings, ports: Ports): Session {
     happened(fact, state) {
       if (listeners.has('diagnostic')) listeners.deliver('diagnostic', diagnosticOf(fact, state, clock.now().wall, policy.owner))
     },
+    expiring(event) {
+      listeners.deliver('expiring', event)
+      listeners.flush()
+    },
     settled() {
       if (snapshot.status !== 'loading') isReady(snapshot)
       listeners.flush()
     },
-  })
+  }
+  const engine: Engine = startEngine(ports, server, policy, `latchkey:${name}`, audience, limits)
   ready.then(clock.wakeAt(clock.now().wall + refreshTimeout + 2_000, () => isReady(snapshot)))
 
   function announced({ type, record, by }: Announcement): void {
@@ -159,6 +165,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
     fetch: sessionFetch(match, { take: takeFor, instead }, ports.fetch, refresher.send),
     getToken,
     destinationOf: (url) => match(url)?.entry ?? null,
+    extend: engine.extend,
     close: engine.close,
   }
   return Object.freeze(session)

@@ -61,7 +61,7 @@ describe('the law of arrows: core ← ports ← engine ← session ← index', (
       who: 'the engine: core and ports',
       among: named('engine.ts', 'refresh-run.ts', 'shared-record.ts', 'within.ts'),
       may: /^core\/|^(refresh-run|shared-record|within)\.ts$/,
-      types: /^ports\.ts$/,
+      types: /^(ports|limiter)\.ts$/,
     },
     {
       who: 'adapters: themselves, idb-keyval, and types of ports and core',
@@ -88,6 +88,12 @@ describe('the law of arrows: core ← ports ← engine ← session ← index', (
       among: inFolder('socket'),
       may: /^socket\/|^errors\.ts$|^adapters\/(browser|clock|page-signals|random)\.ts$/,
       types: /^(session|ports)\.ts$/,
+    },
+    {
+      who: 'limits: itself, core, what a user does, and types of what a session has for limits',
+      among: inFolder('limits'),
+      may: /^(limits|core)\/|^adapters\/activity\.ts$/,
+      types: /^limiter\.ts$/,
     },
     {
       who: 'testing: itself, and what a session is started with; no adapter',
@@ -117,7 +123,7 @@ describe('the law of arrows: core ← ports ← engine ← session ← index', (
         .map(({ file }) => file)
         .filter((file) => !imported.has(file))
         .sort(),
-    ).toEqual(['index.ts', 'ky/index.ts', 'oauth/index.ts', 'refresh/index.ts', 'socket/index.ts', 'testing/index.ts'])
+    ).toEqual(['index.ts', 'ky/index.ts', 'limits/index.ts', 'oauth/index.ts', 'refresh/index.ts', 'socket/index.ts', 'testing/index.ts'])
   })
 
   test('there is no cycle, not even of types', () => {

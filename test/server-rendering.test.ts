@@ -64,7 +64,8 @@ describe('F73, REQ-135: on a server, a session', () => {
   })
 
   test('signs out and closes without complaint', async () => {
-    const { signOut, close, on, onSessionEnded, onSessionExpired } = createSession(page)
+    const { signOut, close, extend, on, onSessionEnded, onSessionExpired } = createSession(page)
+    extend()
     expect(await signOut()).toEqual({ revoked: false })
     for (const stop of [on('refreshed', () => {}), onSessionEnded(() => {}), onSessionExpired(() => {}), close]) {
       stop()
@@ -78,6 +79,7 @@ describe('F73, REQ-135: on a server, a session', () => {
     expect(Object.keys(session).sort()).toEqual([
       'close',
       'destinationOf',
+      'extend',
       'fetch',
       'getToken',
       'on',

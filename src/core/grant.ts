@@ -1,4 +1,5 @@
 import { backOff } from './back-off.ts'
+import { clockGrain } from './lifetime.ts'
 import { type ActiveRecord, type Grant, type Lifetime, recordVersion } from './record.ts'
 import { reveal } from './secret.ts'
 import { keyOf, type Want } from './state.ts'
@@ -19,12 +20,12 @@ export const arrival = (
   generation,
   fence: 0,
   subject: subject ?? issued.subject,
-  bounds: { signedInAt: sent.wall },
+  bounds: { signedInAt: sent.wall, lasts: issued.sessionLasts },
   issuer,
   status: 'active',
   claim: null,
   retry: null,
-  grant: grantOf(issued, sent, generation, ''),
+  grant: grantOf(issued, sent, generation, '', issued.sessionLasts),
 })
 
 /** What a refresh brings; and whose session it is, where the answer says another than was known. */
@@ -33,6 +34,7 @@ export type Renewal = Pick<ActiveRecord, 'grant' | 'retry'> & Partial<Pick<Activ
 /** What a refresh of `of` has brought. */
 export function renewal(of: ActiveRecord, want: Want, issued: Issued, sent: Moment, now: Now, newId: () => string): Renewal {
   const key = keyOf(want)
+  const { signedInAt, lasts: bound } = of.bounds
   const last = of.grant.access[key]
   // A token of no use, or the one that was to be replaced, with no less of a life than it had: asking again gives it again (F25).
   const { lasts, subject } = issued
@@ -41,11 +43,13 @@ export function renewal(of: ActiveRecord, want: Want, issued: Issued, sent: Mome
   // Its life was over on the way: the next may be quicker; the one after that, not for the asking alone.
   const late = backOff(of.retry, now, false)
   const isLate = (lasts ?? Infinity) * 0.9 <= now.mono - sent.mono
+  // A cookie may have become another user's, who has signed in on a page of the server: that is another session (F10). Who was unknown counts as another.
+  const isOther = !text && subject && subject !== of.subject
+  const left = isOther ? null : bound && Math.max(bound - (sent.wall - signedInAt), 0)
   return {
     retry: isSame || lasts === 0 ? backOff(of.retry, now, true, null, 40_000) : isLate ? { ...late, wait: of.retry ? late.wait : 0 } : null,
-    grant: grantOf(issued, sent, of.generation + 1, key),
-    // A cookie may have become another user's, who has signed in on a page of the server: that is another session (F10). Who was unknown counts as another.
-    ...(!text && subject && subject !== of.subject && { subject, session: newId(), bounds: { signedInAt: sent.wall } }),
+    grant: grantOf(issued, sent, of.generation + 1, key, issued.sessionLasts ?? left),
+    ...(isOther && { subject, session: newId(), bounds: { signedInAt: sent.wall } }),
   }
 }
 
@@ -54,10 +58,15 @@ const grantOf = (
   sent: Moment,
   generation: number,
   key: string,
+  bound: Ms | null | undefined,
 ): Grant => ({
   refreshToken,
-  refreshLife: life(sent, refreshLasts),
-  access: { [key]: { token: accessToken, life: life(sent, lasts), scope, generation } },
+  refreshLife: life(sent, refreshLasts, bound),
+  access: { [key]: { token: accessToken, life: life(sent, lasts, bound), scope, generation } },
 })
 
-const life = ({ wall }: Moment, lasts: Ms | null): Lifetime | null => (lasts === null ? null : { from: wall, lasts })
+/** Nothing outlasts the bound of its session, but for the second in which limits end it in their own name. */
+function life({ wall }: Moment, lasts: Ms | null, bound: Ms | null | undefined): Lifetime | null {
+  const span = Math.min(lasts ?? Infinity, typeof bound === 'number' ? bound + clockGrain : Infinity)
+  return span < Infinity ? { from: wall, lasts: span } : null
+}

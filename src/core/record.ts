@@ -25,8 +25,8 @@ interface CommonRecord {
   /** +1 with every claim. Goes on through everything, so that no two claims are ever mistaken for one another. */
   readonly fence: number
   readonly subject: string | null
-  /** When it began; limits join it here. */
-  readonly bounds: { readonly signedInAt: EpochMs }
+  /** When it began, and how long the server lets it last, if it said so when the user signed in. */
+  readonly bounds: { readonly signedInAt: EpochMs; readonly lasts?: Ms | null }
   /** The `id` of the refresher whose refresh token this is: it is never sent to another one (REQ-58). */
   readonly issuer: string
 }

@@ -1,6 +1,6 @@
 import type { Deadlines } from './lifetime.ts'
 import type { ActiveRecord, EndedRecord, EndReason, Retry, SessionRecord } from './record.ts'
-import type { Moment, MonotonicMs, Ms } from './time.ts'
+import { type Moment, type MonotonicMs, type Ms, never } from './time.ts'
 
 /** What one instance of the library knows, and what it is about. */
 export interface State {
@@ -14,6 +14,8 @@ export interface State {
   /** As of when the record is known; `null` while this tab may have slept and must look before it acts (protocol, rule 10). */
   readonly lookedAt: Moment | null
   readonly looking: boolean
+  /** Until then no limit ends the session, as far as this tab knows; from then on it looks before anything leaves (REQ-46). */
+  readonly due: Moment
   /** A peer has spoken of something later: what is held is never written back. */
   readonly stale: boolean
   /** It slept, and then found no record: nobody here knows what became of the session, so a refresh comes first (rule 11). */
@@ -67,8 +69,14 @@ export type By = 'this-tab' | 'other-tab'
 
 /** What has happened. */
 export type Fact =
-  /** `by`: who wrote it; `at`: when the store was asked, if that is not now. */
-  | { readonly type: 'record-read'; readonly record: SessionRecord | 'foreign' | null; readonly by: By; readonly at?: Moment }
+  /** `by`: who wrote it; `at`: when the store was asked, if that is not now; `due`: what the limits make of it. */
+  | {
+      readonly type: 'record-read'
+      readonly record: SessionRecord | 'foreign' | null
+      readonly by: By
+      readonly at?: Moment
+      readonly due?: Moment | undefined
+    }
   | { readonly type: 'read-failed'; readonly at?: Moment }
   | { readonly type: 'refresh-ended' }
   /** The server knows of nobody, or nobody knows better than what is known to be out of date. */
@@ -112,6 +120,7 @@ export const initialState = (visible: boolean | null): State => ({
   closed: false,
   lookedAt: null,
   looking: true,
+  due: never,
   stale: false,
   doubtful: false,
   refusedAt: longAgo,
@@ -130,4 +139,6 @@ export interface Policy {
   readonly retryUnanswered: boolean
   /** How often a visible tab looks though nobody has told it to. */
   readonly lookEvery: Ms
+  /** How old a session may be that was not held against the limits yet: infinitely, where there are none. */
+  readonly unjudged: Ms
 }

@@ -16,6 +16,10 @@ export interface TokenResponse {
   readonly refresh_token?: string | null | undefined
   /** Seconds. */
   readonly refresh_expires_in?: number | null | undefined
+  /** The same, as draft-ietf-oauth-refresh-token-expiration calls it. */
+  readonly refresh_token_timeout?: number | null | undefined
+  /** Seconds. After that only a new sign-in helps, whatever is refreshed (the same draft). A `session_expiry` of the ID token is heeded in the same way. */
+  readonly authorization_expires_in?: number | null | undefined
   readonly scope?: string | null | undefined
   readonly id_token?: string | null | undefined
 }
@@ -46,6 +50,8 @@ export interface Issued {
   readonly lasts: Ms | null
   readonly refreshToken: Secret | null
   readonly refreshLasts: Ms | null
+  /** How long the server lets the session last, refreshed or not (REQ-43, REQ-44). */
+  readonly sessionLasts: Ms | null
   readonly scope: string | null
   readonly subject: string | null
 }
@@ -69,6 +75,7 @@ export function readTokens(input: unknown, tokenless = false): Issued {
       lasts: seconds(field('expires_in')),
       refreshToken: null,
       refreshLasts: null,
+      sessionLasts: null,
       scope: null,
       subject: text(field('sub')),
     }
@@ -77,12 +84,14 @@ export function readTokens(input: unknown, tokenless = false): Issued {
   if (!/^(bearer|dpop)$/i.test(text(field('token_type')) ?? 'Bearer')) malformed('token_type', 'is neither Bearer nor DPoP')
   const refresh = token(field('refresh_token'))
   const lasts = seconds(field('expires_in')) ?? lifetimeOf(access)
-  const { sub } = claimsOf(text(field('id_token')))
+  const { sub, iat, session_expiry: sessionEnd } = claimsOf(text(field('id_token')))
   return {
     accessToken: secret(access),
     lasts,
     refreshToken: refresh ? secret(refresh) : null,
-    refreshLasts: seconds(field('refresh_expires_in')) || null, // nought is how some servers say that it does not expire
+    // Nought is how some servers say that it does not expire.
+    refreshLasts: seconds(field('refresh_expires_in')) || seconds(field('refresh_token_timeout')) || null,
+    sessionLasts: spanOf(iat, sessionEnd) ?? (seconds(field('authorization_expires_in')) || null),
     scope: text(field('scope')),
     subject: typeof sub === 'string' ? sub : null,
   }
@@ -116,8 +125,11 @@ function seconds([name, value]: Field): Ms | null {
 /** Both moments are the server's own, so that no clock but its own is asked. */
 function lifetimeOf(access: string): Ms | null {
   const { exp, iat } = claimsOf(access)
-  return typeof exp === 'number' && typeof iat === 'number' ? seconds(['exp', exp - iat]) : null
+  return spanOf(iat, exp)
 }
+
+const spanOf = (from: unknown, to: unknown): Ms | null =>
+  typeof from === 'number' && typeof to === 'number' ? seconds(['exp', to - from]) : null
 
 /** No header has room for more: the claims of a longer one are not read (REQ-41). */
 const longestJwt = 65_536

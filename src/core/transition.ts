@@ -2,7 +2,7 @@ import { backOff } from './back-off.ts'
 import { type Deadlines, deadlinesOf } from './lifetime.ts'
 import type { ActiveRecord, EndedRecord, SessionRecord } from './record.ts'
 import { type By, type Fact, type Goal, keyOf, type Order, type Policy, type State } from './state.ts'
-import { left, type Ms, type Now } from './time.ts'
+import { after, left, type Ms, type Now, never } from './time.ts'
 import { canPresent, fitting, mustLook, pause, renewIn } from './verdict.ts'
 import { endOf } from './write.ts'
 
@@ -21,7 +21,9 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
         // After a freeze nobody here knows what became of a session without a record: a refresh comes first (rule 11).
         if (!fact.record && !state.lookedAt && held.kind === 'signed-in') change({ doubtful: canPresent(held.record, policy, now) })
         change({ looking: false, lookedAt: fact.at ?? now })
-        return see(fact.record, fact.by)
+        see(fact.record, fact.by)
+        if (fact.due && state.held.kind === 'signed-in') change({ due: fact.due })
+        return
       case 'read-failed':
         change({ looking: false, lookedAt: fact.at ?? now })
         if (held.kind === 'loading') letGo(null)
@@ -42,6 +44,7 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
         return heard(fact.news)
       case 'woke':
         if (state.visible && left(state.lookedAt ?? now, now) <= -policy.lookEvery) look()
+        else if (left(state.due, now) <= 0) lookAgain()
         return
       case 'signalled':
         return signalled(fact.signal)
@@ -76,12 +79,13 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
       deadlines[key] = known || deadlinesOf(token, now)
     }
     const doubtful = state.doubtful && last?.record.generation === record.generation
-    change({ held: { kind: 'signed-in', record, deadlines, arriving }, stale: false, doubtful })
+    const due = after({ wall: record.bounds.signedInAt, mono: now.mono }, policy.unjudged)
+    change({ held: { kind: 'signed-in', record, deadlines, arriving }, stale: false, doubtful, due: last ? state.due : due })
   }
 
   /** It is over here. Whoever calls this says whether that is news. */
   function letGo(record: EndedRecord | null): void {
-    change({ held: { kind: 'signed-out', record } })
+    change({ held: { kind: 'signed-out', record }, due: never })
   }
 
   function end(record: EndedRecord, by: By): void {
@@ -139,6 +143,11 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     orders.push({ do: 'look' })
   }
 
+  /** A store that fails, or whose answer is of no use, is not asked without end. */
+  function lookAgain(): void {
+    if (!state.lookedAt || left(state.lookedAt, now) < -1_000) look()
+  }
+
   function heard({ session, generation, missing: isMissing }: Extract<Fact, { type: 'heard' }>['news']): void {
     const { record } = state.held
     const same = record?.session === session
@@ -159,13 +168,13 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     // Networks come and go: one extra attempt in five seconds is enough (F34).
     if (signal === 'online' && now.mono - state.onlineAt.mono >= 5_000) change({ onlineAt: now })
     // Focus, visibility and the network often come back together: that is one look (F16).
-    if (!state.lookedAt || now.mono - state.lookedAt.mono > 1_000) look()
+    lookAgain()
   }
 
   /** Starts a refresh, unless one is running, none is possible, or it is too early for one. */
   function begin(goal: Goal, waiting: boolean): void {
     const { held } = state
-    if (mustLook(state, now)) return look()
+    if (mustLook(state, now)) return lookAgain()
     if (fitting(state, goal, now) || pause(state, now, waiting) > 0) return
     if (held.kind === 'signed-in' ? !held.arriving && canPresent(held.record, policy, now) : policy.cookie) refresh(goal)
   }
@@ -196,7 +205,7 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
       if (isAhead(state, policy) && (held.record.retry || renewIn(state, ownToken, now) <= 0))
         begin({ ...ownToken, from: held.record.grant.access['']?.generation ?? 0 }, false)
     } else if (left(held.deadlines['']?.expires ?? now, now) <= 0) {
-      if (mustLook(state, now)) return look()
+      if (mustLook(state, now)) return lookAgain()
       change({ refreshing: true })
       orders.push({ do: 'expire', record: held.record })
     }
@@ -205,13 +214,15 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
 
 /** When something is to be decided though nothing happens: the time until then, by the clock that gets there first. */
 export function nextWake(state: State, now: Now, policy: Policy): Ms {
-  const { held, visible, lookedAt, looking, refreshing, closed } = state
+  const { held, visible, lookedAt, looking, refreshing, closed, due } = state
   if (closed) return Infinity
-  const nextLook = visible && lookedAt && !looking ? lookedAt.mono + policy.lookEvery - now.mono : Infinity
+  const regular = visible && lookedAt ? lookedAt.mono + policy.lookEvery - now.mono : Infinity
+  const limit = left(due, now)
+  const nextLook = looking ? Infinity : Math.min(regular, limit > 0 ? limit : 1_000)
   if (held.kind === 'loading' && held.retry && !refreshing && isAhead(state, policy)) return Math.max(0, pause(state, now, false))
   if (held.kind !== 'signed-in' || held.arriving || refreshing || looking) return nextLook
-  const due = held.record.retry ? pause(state, now, false) : renewIn(state, ownToken, now)
-  const renewal = isAhead(state, policy) && canPresent(held.record, policy, now) ? due : Infinity
+  const next = held.record.retry ? pause(state, now, false) : renewIn(state, ownToken, now)
+  const renewal = isAhead(state, policy) && canPresent(held.record, policy, now) ? next : Infinity
   const expiry = left(held.deadlines['']?.expires ?? now, now)
   return Math.max(0, Math.min(nextLook, renewal, expiry > 0 ? expiry : Infinity))
 }

@@ -74,16 +74,17 @@ export function pause({ held, onlineAt }: State, now: Now, needed: boolean): Ms 
   return !retry || (!retry.binding && onlineAt.wall > retry.at) ? 0 : waitLeft(retry, now, needed)
 }
 
-/** A page that has not looked for a minute may have slept: what it holds may be long over (protocol, rule 10; F09, F68). */
+/** A page that has not looked for a minute may have slept, or a limit may be reached: what it holds may be long over (protocol, rule 10; F09, F68, F81). */
 const lookInterval: Ms = 60_000
 
-export const mustLook = ({ lookedAt }: State, now: Moment): boolean => !lookedAt || left(after(lookedAt, lookInterval), now) < 0
+export const mustLook = ({ lookedAt, due }: State, now: Moment): boolean =>
+  !lookedAt || left(after(lookedAt, lookInterval), now) < 0 || left(due, now) <= 0
 
 /** Until when the token may leave with no second thought: it is not due, and the record has been seen lately. */
-export function freshUntil({ held, lookedAt }: State, want: Want): Moment {
+export function freshUntil({ held, lookedAt, due }: State, want: Want): Moment {
   const fresh = (held.kind === 'signed-in' && held.deadlines[keyOf(want)]?.fresh) || { wall: 0, mono: 0 }
   const again = lookedAt ? after(lookedAt, lookInterval) : fresh
-  return { wall: Math.min(fresh.wall, again.wall), mono: Math.min(fresh.mono, again.mono) }
+  return { wall: Math.min(fresh.wall, again.wall, due.wall), mono: Math.min(fresh.mono, again.mono, due.mono) }
 }
 
 /** Is there anything to present? */

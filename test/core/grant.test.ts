@@ -23,6 +23,14 @@ describe('a session that begins', () => {
     })
   })
 
+  test('REQ-43: nothing outlasts what the server allows the session, but for a second', () => {
+    const given = { access_token: 'a', expires_in: 300, refresh_token: 'r', authorization_expires_in: 200 }
+    const { bounds, grant: first } = arrival('t', 1, null, 'i', readTokens(given), at(0))
+    expect(bounds).toEqual({ signedInAt: epoch, lasts: 200_000 })
+    expect(first.refreshLife).toEqual({ from: epoch, lasts: 201_000 })
+    expect(first.access['']?.life).toEqual({ from: epoch, lasts: 201_000 })
+  })
+
   test.each([
     { name: 'the ID token’s, if the app says nothing', given: null, is: 'bob' },
     { name: 'what the app says', given: 'ann', is: 'ann' },
@@ -41,6 +49,16 @@ describe('what a refresh has brought', () => {
     expect(after).toBeNull()
     expect(next.access['']).toMatchObject({ generation: 6, life: { from: epoch + 500, lasts: 60_000 } })
     expect(reveal(next.access['']?.token ?? secret(''))).toBe('b')
+  })
+
+  test.each([
+    { name: 'what is left of it', of: 100_000, says: {}, lasts: 100_500 },
+    { name: 'what the server says now', of: 100_000, says: { authorization_expires_in: 30 }, lasts: 31_000 },
+    { name: 'nothing, once it is over', of: 400, says: {}, lasts: 1_000 },
+    { name: 'its own life, if that is less', of: 1_000_000, says: {}, lasts: 300_000 },
+  ])('REQ-43: lasts no longer than its session: $name', ({ of, says, lasts }) => {
+    const { grant: next } = brought({ access_token: 'b', expires_in: 300, ...says }, active({ bounds: { signedInAt: epoch, lasts: of } }))
+    expect(next.access['']?.life).toEqual({ from: epoch + 500, lasts })
   })
 
   test('F60: is a token for what was asked for, and for nothing else', () => {

@@ -26,6 +26,7 @@ export const policy: Policy = {
   cookie: false,
   retryUnanswered: true,
   lookEvery: 30_000,
+  unjudged: Infinity,
 }
 
 /** Good for 300 s from the beginning, brought by generation 5. */

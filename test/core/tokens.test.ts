@@ -11,7 +11,7 @@ const read = (input: unknown) => {
   return { accessToken: reveal(accessToken), refreshToken: refreshToken && reveal(refreshToken), ...rest }
 }
 
-const nothingElse = { lasts: null, refreshToken: null, refreshLasts: null, scope: null, subject: null }
+const nothingElse = { lasts: null, refreshToken: null, refreshLasts: null, sessionLasts: null, scope: null, subject: null }
 
 const jwt = (claims: unknown) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.`
 const signed = await new SignJWT({ sub: 'ann' })
@@ -33,10 +33,19 @@ describe('a token response is read', () => {
         expires_in: 300,
         refresh_token: 'r',
         refresh_expires_in: 900,
+        authorization_expires_in: 3_600,
         scope: 'x y',
         id_token: jwt({ sub: 'ann' }),
       },
-      issued: { accessToken: 'a', lasts: 300_000, refreshToken: 'r', refreshLasts: 900_000, scope: 'x y', subject: 'ann' },
+      issued: {
+        accessToken: 'a',
+        lasts: 300_000,
+        refreshToken: 'r',
+        refreshLasts: 900_000,
+        sessionLasts: 3_600_000,
+        scope: 'x y',
+        subject: 'ann',
+      },
     },
     {
       name: 'in camel case, with everything',
@@ -46,10 +55,19 @@ describe('a token response is read', () => {
         expiresIn: 300,
         refreshToken: 'r',
         refreshExpiresIn: 900,
+        authorizationExpiresIn: 3_600,
         scope: 'x y',
         idToken: jwt({ sub: 'ann' }),
       },
-      issued: { accessToken: 'a', lasts: 300_000, refreshToken: 'r', refreshLasts: 900_000, scope: 'x y', subject: 'ann' },
+      issued: {
+        accessToken: 'a',
+        lasts: 300_000,
+        refreshToken: 'r',
+        refreshLasts: 900_000,
+        sessionLasts: 3_600_000,
+        scope: 'x y',
+        subject: 'ann',
+      },
     },
     {
       name: 'in one spelling, not a mixture',
@@ -236,3 +254,19 @@ function errorOf(task: () => unknown): unknown {
     return error
   }
 }
+
+describe('REQ-43, REQ-44: how long a server lets the refresh token and the session last', () => {
+  test.each([
+    { name: 'nothing', says: {}, refresh: null, session: null },
+    { name: 'refresh_expires_in', says: { refresh_expires_in: 900 }, refresh: 900_000, session: null },
+    { name: 'refresh_token_timeout', says: { refresh_token_timeout: 900 }, refresh: 900_000, session: null },
+    { name: 'nought, which means no end', says: { refresh_expires_in: 0, authorization_expires_in: 0 }, refresh: null, session: null },
+    { name: 'authorization_expires_in', says: { authorization_expires_in: 3_600 }, refresh: null, session: 3_600_000 },
+    { name: 'a session_expiry', says: { id_token: jwt({ iat: 1_000, session_expiry: 1_120 }) }, refresh: null, session: 120_000 },
+    { name: 'a session_expiry that is over', says: { id_token: jwt({ iat: 1_000, session_expiry: 900 }) }, refresh: null, session: null },
+    { name: 'one without iat: no clock is compared', says: { id_token: jwt({ session_expiry: 1_120 }) }, refresh: null, session: null },
+    { name: 'one that is a word', says: { id_token: jwt({ iat: 1_000, session_expiry: 'soon' }) }, refresh: null, session: null },
+  ])('$name', ({ says, refresh, session }) => {
+    expect(read({ access_token: 'a', ...says })).toMatchObject({ refreshLasts: refresh, sessionLasts: session })
+  })
+})

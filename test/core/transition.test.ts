@@ -3,7 +3,7 @@ import { backOff } from '../../src/core/back-off.ts'
 import type { ActiveRecord, EndedRecord, EndReason } from '../../src/core/record.ts'
 import { secret } from '../../src/core/secret.ts'
 import { type By, type Fact, type Goal, initialState, type Order, type Policy, type State } from '../../src/core/state.ts'
-import type { Now } from '../../src/core/time.ts'
+import { type Now, never } from '../../src/core/time.ts'
 import { nextWake, ownToken, transition } from '../../src/core/transition.ts'
 import { endOf } from '../../src/core/write.ts'
 import { access, active, at, ended, epoch, grant, holding, policy, retry, signedIn, signedOut } from './samples.ts'
@@ -22,7 +22,7 @@ interface Row {
 
 const soon = at(1_000)
 const looked = (now = soon): Partial<State> => ({ lookedAt: now, looking: false })
-const gone = (record: EndedRecord | null = null): Partial<State> => ({ held: { kind: 'signed-out', record } })
+const gone = (record: EndedRecord | null = null): Partial<State> => ({ held: { kind: 'signed-out', record }, due: never })
 
 const later = active({ generation: 6, grant: { ...grant, access: { '': { ...access, token: secret('access-6'), generation: 6 } } } })
 const bob = active({ session: 't', subject: 'bob' })
@@ -508,7 +508,59 @@ const table: Record<Fact['type'], readonly Row[]> = {
   ],
 }
 
-describe.each(Object.entries(table))('%s', (_, rows) => {
+/** What follows from several kinds of facts. */
+const limits: readonly Row[] = [
+  {
+    name: 'what they make of a session comes with its record',
+    from: signedIn(),
+    fact: { type: 'record-read', record: active(), by: 'other-tab', due: at(9_000) },
+    to: { ...looked(), due: at(9_000) },
+  },
+  {
+    name: 'REQ-46: at the limit a tab looks, visible or not',
+    from: signedIn({ due: at(5_000), visible: false }),
+    fact: { type: 'woke' },
+    now: at(5_000),
+    to: { looking: true },
+    orders: [{ do: 'look' }],
+  },
+  {
+    name: 'REQ-46: and refreshes nothing before it has looked',
+    from: signedIn({ due: at(250_000), lookedAt: at(230_000) }),
+    fact: needed({ from: 5 }),
+    now: at(250_000),
+    to: { looking: true },
+    orders: [{ do: 'look' }],
+  },
+  {
+    name: 'a look of no use is not repeated within a second',
+    from: signedIn({ due: at(5_000), lookedAt: at(4_500) }),
+    fact: { type: 'woke' },
+    now: at(5_000),
+  },
+  {
+    name: 'a session that begins is held against them within two seconds',
+    from: signedOut(),
+    fact: { type: 'signed-in', record: active() },
+    policy: { unjudged: 2_000 },
+    to: { held: holding(active(), soon, true), due: { wall: epoch + 2_000, mono: 3_000 } },
+    orders: [announce('signed-in', active(), 'this-tab')],
+  },
+  {
+    name: 'and one that is older, at once',
+    from: signedOut(),
+    fact: read(active({ bounds: { signedInAt: epoch - day } })),
+    policy: { unjudged: 2_000 },
+    to: {
+      ...looked(),
+      held: holding(active({ bounds: { signedInAt: epoch - day } }), soon),
+      due: { wall: epoch - day + 2_000, mono: 3_000 },
+    },
+    orders: [announce('signed-in', active({ bounds: { signedInAt: epoch - day } }))],
+  },
+]
+
+describe.each([...Object.entries(table), ['limits', limits] as const])('%s', (_, rows) => {
   test.each(rows)('$name', ({ from, fact, now = soon, policy: changes, to, orders = [] }) => {
     expect(transition(from, fact, now, { ...policy, ...changes })).toEqual([{ ...from, ...to }, orders])
   })
@@ -547,6 +599,10 @@ const wakes: readonly { name: string; from: State; now?: Now; policy?: Partial<P
     from: signedIn({ looking: true, refreshing: true }),
     in: Infinity,
   },
+  { name: 'at the limit', from: signedIn({ visible: false, due: at(9_000) }), in: 8_000 },
+  { name: 'at the limit, a refresh or not', from: signedIn({ visible: false, refreshing: true, due: at(9_000) }), in: 8_000 },
+  { name: 'a second after a look of no use', from: signedIn({ visible: false, due: at(500) }), in: 1_000 },
+  { name: 'not for a limit while it looks', from: signedIn({ looking: true, refreshing: true, due: at(500) }), in: Infinity },
   { name: 'never after close', from: signedIn({ closed: true }), in: Infinity },
   {
     name: 'F50: never for a token of unknown life that nobody looks at',

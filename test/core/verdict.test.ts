@@ -100,6 +100,7 @@ const rows: readonly Row[] = [
   },
   { name: 'nothing before the store has been read', state: initialState(true), gives: null },
   { name: 'F68: nothing before a look, after what may have been sleep', state: signedIn(), now: at(60_001), gives: null },
+  { name: 'REQ-46: nothing before a look, where a limit may be reached', state: signedIn({ due: at(0) }), gives: null },
   { name: 'F09: nothing before a look, after a freeze', state: signedIn({ lookedAt: null }), gives: null },
   { name: 'that nobody is signed in', state: signedOut(), gives: { type: 'signed-out' } },
   { name: 'nothing while the server is asked who is signed in', state: signedOut({ refreshing: true }), need: { asks: true }, gives: null },
@@ -140,6 +141,7 @@ const moment = (span: number): Moment => ({ wall: epoch + span, mono: span })
 test.each([
   { name: 'is an interval from the last look', state: signedIn(), until: moment(60_000) },
   { name: 'is when the token is due', state: signedIn({ lookedAt: at(220_000) }), until: moment(235_000) },
+  { name: 'is when a limit may be reached', state: signedIn({ due: at(9_000) }), until: moment(9_000) },
   { name: 'has passed where nobody is signed in', state: signedOut(), until: { wall: 0, mono: 0 } },
 ])('the time for which a token may leave with no second thought $name', ({ state, until }) => {
   expect(freshUntil(state, ownToken)).toEqual(until)

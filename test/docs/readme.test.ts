@@ -8,13 +8,16 @@ const readme = readFileSync(`${root}README.md`, 'utf8')
 
 /** What these programs take for granted of the app around them. */
 const app = `
-  import type { Session, SessionState } from 'latchkey'
+  import type { RefreshFunction, Session, SessionState } from 'latchkey'
   declare global {
     const session: Session
     const socket: WebSocket
     const note: string
     function render(state: SessionState): void
     function showLogin(reason: string): void
+    const attachTo: string[]
+    const refresh: RefreshFunction
+    function showCountdown(until: number, stay: (() => void) | null): void
     function tryLater(at: number | null): void
     function expect(value: unknown): { toEqual(other: unknown): void }
     interface ImportMeta { readonly hot?: { dispose(run: () => void): void } }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
-import { createSession, memoryStore, type SessionOptions } from 'latchkey'
+import { createSession, type Limits, memoryStore, type SessionOptions } from 'latchkey'
 import { createApi } from 'latchkey/ky'
+import { type LimitOptions, limits } from 'latchkey/limits'
 import { type BackendForFrontendOptions, backendForFrontend, oauthRefresh, refreshEndpoint } from 'latchkey/refresh'
 import { describe, expect, test, vi } from 'vitest'
 import { resolveOptions } from '../../src/options.ts'
@@ -70,6 +71,7 @@ const options = fc.record(
     keepFresh: fc.oneof(anyPart, fc.constant('always')),
     refreshTimeout: fc.oneof(anyPart, fc.double(), fc.constant(5_000)),
     whenSignedOut: fc.oneof(anyPart, fc.constant('send')),
+    limits: fc.oneof(anyPart, fc.constant(limits('aal2')), fc.constant(limits)),
   },
   { requiredKeys: [] },
 )
@@ -83,6 +85,7 @@ const names = [
   'keepFresh',
   'refreshTimeout',
   'whenSignedOut',
+  'limits',
   'resource',
   'scope',
 ]
@@ -100,6 +103,24 @@ describe('F59, REQ-121: whatever a session is made with', () => {
           }),
           names,
         )
+      }),
+      { numRuns: 4_000 },
+    )
+  })
+
+  test('REQ-110: limits are complete, or refused by name', () => {
+    const span = fc.oneof(anyPart, fc.double(), fc.constantFrom(999, 1_000, 19_999, 20_000, Infinity, '5000', null))
+    const given = fc.oneof(
+      anyValue,
+      fc.record({ idle: span, maxAge: span, warnBefore: span }, { requiredKeys: [] }),
+      fc.constantFrom('aal1', 'aal2', 'aal3', 'AAL2', 'toString'),
+    )
+    fc.assert(
+      fc.property(given, (what) => {
+        const made: unknown[] = []
+        const error = thrownBy(() => made.push(limits(what as LimitOptions)))
+        expectNamed(error, ['limits', 'idle', 'maxAge', 'warnBefore'])
+        if (!error) expect(resolveOptions({ attachTo: ['/api'], refresh, limits: made[0] as Limits }, page).limits).toBe(made[0])
       }),
       { numRuns: 4_000 },
     )

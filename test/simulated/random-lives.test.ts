@@ -8,6 +8,7 @@ describe('I1 to I7, whatever the order of things', () => {
   test.for([
     { kind: 'lives', runs: 4_000, title: chances.lives.title },
     { kind: 'graceful', runs: 3_000, title: chances.graceful.title },
+    { kind: 'idle', runs: 1_500, title: chances.idle.title },
     { kind: 'everything', runs: 3_000, title: chances.everything.title },
   ] as const)('$title', { timeout: 200_000 }, async ({ kind, runs }, { task }) => {
     const tried = await tryChances(kind, Number(process.env.LATCHKEY_RUNS ?? runs), 60_000)

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import type { Refresher, RefreshRequest } from 'latchkey'
+import type { Limits, Refresher, RefreshRequest } from 'latchkey'
+import { limits } from 'latchkey/limits'
 import type { Tab } from '../../src/testing/world.ts'
 import { isLeakAtAGlance } from '../sightings.ts'
 import { callFrom, listenTo, minutes, roughen, type Scene, scene, seconds, storedIn, watch } from './scene.ts'
@@ -37,6 +38,11 @@ const steps = {
   /** Of one tab: what the others write comes from elsewhere in time. */
   ownClock: fc.record({ do: only('own clock'), tab, span: fc.constantFrom(-7_200_000, 0, 15_000, 7_200_000) }),
   life: fc.record({ do: fc.constantFrom('freeze', 'thaw', 'crash', 'offline', 'online'), tab }),
+  /** A user does something; or nobody does, for a while. */
+  presence: fc.oneof(
+    fc.record({ do: only('key'), tab }),
+    fc.record({ do: only('advance'), span: fc.constantFrom(400_000, 800_000, 1_000_000) }),
+  ),
   fault: fc.record({ do: fc.constantFrom('503', 'store fails', 'answer-lost', 'request-lost', 'hang', 'slow', 'evict') }),
 }
 
@@ -64,6 +70,13 @@ interface Played {
   readonly broken: readonly string[]
   /** How each tab stood at its last call, and what that came to. */
   readonly last: readonly string[]
+  readonly presence: Presence
+}
+
+/** When the user was seen by a tab, for certain and perhaps. */
+interface Presence {
+  readonly certain: number[]
+  readonly possible: number[]
 }
 
 /** Longest that a refresh is waited for: whoever has not heard by then may try again. */
@@ -117,14 +130,14 @@ function oversee(records: Map<string, string>, broken: string[]): void {
   }
 }
 
-async function play({ seed, hasLocks, steps }: Setting, rotation: Rotation): Promise<Played> {
+async function play({ seed, hasLocks, steps }: Setting, rotation: Rotation, limits?: Limits): Promise<Played> {
   const seen: unknown[] = []
   const refresh: Refresher = {
     id: 'https://server.test',
     refresh: (request) => watcher.sends(request, s.server.refresher.refresh(request)),
     revoke: async (request) => s.server.refresher.revoke?.(request),
   }
-  const s = scene({ tabs: 3, seed, rotation, session: { refresh } }, { see: (_, value) => void seen.push(value) })
+  const s = scene({ tabs: 3, seed, rotation, session: { refresh, limits } }, { see: (_, value) => void seen.push(value) })
   const fetches = new Map<Tab, typeof globalThis.fetch>()
   const watcher = overseer(s.now, rotation, (fetch) =>
     live.some((one) => fetches.get(one) === fetch && one.session.state.status === 'signed-out'),
@@ -138,6 +151,7 @@ async function play({ seed, hasLocks, steps }: Setting, rotation: Rotation): Pro
   const live: Tab[] = [...s.tabs]
   const ears = new Map(live.map((one) => [one, s.earOf(one)]))
   const work: { readonly result: unknown }[] = []
+  const presence: Presence = { certain: [], possible: [0] }
   const keep = (promise: Promise<unknown>) => {
     const watched = watch(promise, s.now)
     work.push(watched)
@@ -151,10 +165,16 @@ async function play({ seed, hasLocks, steps }: Setting, rotation: Rotation): Pro
   for (const step of steps) {
     const here = live[(step.tab ?? 0) % live.length]!
     let faults = 1
+    if (['key', 'show', 'thaw', 'crash'].includes(step.do)) presence.possible.push(s.now())
     if (step.do === 'advance') await s.advance(step.span ?? 0)
     else if (step.do === 'call') keep(callFrom(here))
     else if (step.do === 'refresh') keep(here.session.refresh())
-    else if (step.do === 'hide') here.hide()
+    else if (step.do === 'key') {
+      here.thaw() // who presses a key sees the tab
+      if (here.session.state.status === 'signed-in') presence.certain.push(s.now())
+      here.session.extend()
+      await s.advance(300) // what crashes in that very moment has not told anybody
+    } else if (step.do === 'hide') here.hide()
     else if (step.do === 'show') here.show()
     else if (step.do === 'instance') s.secondSession(here).close()
     else if (step.do === 'signIn') keep(here.session.signIn(s.server.grant(), { subject: step.subject }))
@@ -181,6 +201,7 @@ async function play({ seed, hasLocks, steps }: Setting, rotation: Rotation): Pro
       live[live.indexOf(here)] = next
     } else s.server.fail(step.do as 'hang')
   }
+  presence.possible.push(s.now())
   for (const one of live) {
     one.thaw()
     one.online()
@@ -196,11 +217,11 @@ async function play({ seed, hasLocks, steps }: Setting, rotation: Rotation): Pro
   }
   const last = calls.map(({ from, watched: { result } }) => `${from}: ${result && (result.code ?? result.value)}`)
   if (isLeakAtAGlance([...seen, ...s.browser.messages, ...s.server.urls])) broken.push('a token was seen where none belongs')
-  return { s, live, ears, work, broken, last }
+  return { s, live, ears, work, broken, last, presence }
 }
 
 /** What holds whatever happened; `crashes`: whoever waited in a tab that is gone is not asked for. */
-function violations({ s, live, ears, work, broken, last }: Played, rotation: Rotation, steps: readonly Step[]): string[] {
+function violations({ s, live, ears, work, broken, last }: Played, rotation: Rotation, steps: readonly Step[], limits?: Limits): string[] {
   const found = [...broken]
   const must = (holds: boolean, what: string) => void (holds || found.push(what))
   const has = (...what: string[]) => steps.some((step) => what.includes(step.do))
@@ -216,7 +237,8 @@ function violations({ s, live, ears, work, broken, last }: Played, rotation: Rot
   for (const { ended, expired } of ears.values()) {
     must(new Set(ended.map(({ sessionId }) => sessionId)).size === ended.length, 'an end was announced twice in one tab')
     must(ended.filter(({ reason }) => reason !== 'signed-out').length === expired.length, 'an end is not what it was announced as')
-    for (const { reason } of ended) must(!['refresh-expired', 'idle', 'max-age'].includes(reason), `I4: a session ended ${reason}`)
+    const never = limits ? ['refresh-expired'] : ['refresh-expired', 'idle', 'max-age']
+    for (const { reason } of ended) must(!never.includes(reason), `I4: a session ended ${reason}`)
     // No fault of ours or of the network makes a server refuse what is still good, unless it rotates.
     must(rotation !== 'static' || ended.every(({ reason }) => reason !== 'rejected'), 'I4: a session ended, rejected')
   }
@@ -243,6 +265,7 @@ interface Chance {
   readonly title: string
   readonly rotation: Rotation
   readonly mixture: Mixture
+  readonly limits?: Limits
   /** Which of the steps are played. */
   readonly played?: (steps: readonly Step[]) => readonly Step[]
   readonly also?: (played: Played, steps: readonly Step[]) => readonly string[]
@@ -270,6 +293,34 @@ function orderly(played: Played, steps: readonly Step[]): readonly string[] {
       ? []
       : [`I6: stored is ${live}, and good at the server is ${s.server.live}`]),
   ]
+}
+
+const idleLimit = minutes(15)
+const longestSession = minutes(60)
+
+/** What a crash may take with it of the user's activity, and then some. */
+const blur = idleLimit / 20 + seconds(5)
+
+/** No end before a limit; and no call after it, whoever slept or died meanwhile (F81, REQ-46). */
+function punctual({ s, ears, presence: { certain, possible } }: Played): readonly string[] {
+  const found: string[] = []
+  let seen = 0
+  for (const at of certain) {
+    if (at - seen > idleLimit - blur) break
+    seen = at
+  }
+  const epoch = s.browser.openTab(fetch).ports('epoch').clock.now().wall - s.now()
+  for (const { reason, endedAt } of [...ears.values()].flatMap(({ ended }) => ended)) {
+    const at = endedAt - epoch
+    const earliest = reason === 'idle' ? seen + idleLimit - blur : reason === 'max-age' ? longestSession - seconds(1) : Infinity
+    if (at < earliest) found.push(`I4: a session ended ${reason} at ${at}, when the user had been seen at ${seen}`)
+  }
+  for (const { at } of s.server.calls) {
+    const last = Math.max(...possible.filter((one) => one <= at))
+    if (at - last > idleLimit + seconds(2)) found.push(`I6: a call went out at ${at}, when nobody had been seen since ${last}`)
+    if (at > longestSession + seconds(2)) found.push(`I6: a call went out at ${at}, after the absolute limit`)
+  }
+  return found
 }
 
 const unharmed = ({ live, ears }: Played): readonly string[] => [
@@ -310,6 +361,13 @@ export const chances = {
     mixture: lives,
     played: noneForgets,
   },
+  idle: {
+    title: 'users who are there or not, in tabs that freeze and die: no end before its time, and none left after it',
+    rotation: 'static',
+    mixture: { advance: 2, act: 2, life: 2, presence: 3 },
+    limits: limits({ idle: idleLimit, maxAge: longestSession }),
+    also: punctual,
+  },
   everything: {
     title: 'all of it at once, users who come and go among tabs that freeze and die: an end is an end',
     rotation: 'static',
@@ -329,11 +387,11 @@ export async function tryChances(kind: keyof typeof chances, count: number, limi
 }
 
 /** Fails with what was broken and the trace that led there. */
-const chanceOf = ({ rotation, mixture, played = (steps) => steps, also }: Chance) =>
+const chanceOf = ({ rotation, mixture, limits: given, played = (steps) => steps, also }: Chance) =>
   fc.asyncProperty(schedule(mixture), async (setting) => {
     const steps = played(setting.steps)
-    const result = await play({ ...setting, steps }, rotation)
-    const found = [...violations(result, rotation, steps), ...(also?.(result, steps) ?? [])]
+    const result = await play({ ...setting, steps }, rotation, given)
+    const found = [...violations(result, rotation, steps, given), ...(also?.(result, steps) ?? [])]
     result.s.world.close()
     if (found.length > 0) throw new Error([...found, traceOf({ ...setting, steps }, rotation)].join('\n'))
   })

@@ -12,6 +12,7 @@ import {
   type Tokens,
 } from 'latchkey'
 import { createApi } from 'latchkey/ky'
+import { limits } from 'latchkey/limits'
 import { handleRedirect, oauth, type SignIn, signInPopup, signInRedirect, signInSilent } from 'latchkey/oauth'
 import { backendForFrontend, oauthRefresh, refreshEndpoint } from 'latchkey/refresh'
 import { keepConnected } from 'latchkey/socket'
@@ -88,6 +89,15 @@ export function parts({ fetch, subscribe, signIn, close, on, state }: Session) {
     close,
   ]
   return { undo, signIn }
+}
+
+// Limits, and a countdown that the user can stop.
+export function limited(strict: boolean, showCountdown: (until: number, stay: () => void) => void) {
+  const session = createSession({ attachTo: ['/api'], refresh: asItIs, limits: strict ? limits('aal3') : limits({ idle: 3_600_000 }) })
+  return session.on('expiring', ({ kind, endsAt }) => {
+    holds<Same<typeof kind, 'idle' | 'max-age' | 'refresh-expired'>>()
+    if (kind === 'idle') showCountdown(endsAt, session.extend)
+  })
 }
 
 // The shortest strategy hands over the server's answer, status and Retry-After and all.

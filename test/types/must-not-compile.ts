@@ -1,6 +1,7 @@
 // Programs that must be refused: each line below an expectation is an error, or this file is.
 import { createSession, isLatchkeyError, LatchkeyError, type RefreshFunction, type SessionState, type Store } from 'latchkey'
 import { createApi } from 'latchkey/ky'
+import { limits } from 'latchkey/limits'
 import { logoutRedirect, oauth, type SignIn, signInRedirect, signInSilent } from 'latchkey/oauth'
 import { backendForFrontend, oauthRefresh, refreshEndpoint } from 'latchkey/refresh'
 import { keepConnected } from 'latchkey/socket'
@@ -31,6 +32,16 @@ export const options = () => {
   createSession({ attachTo: [], refresh, whenSignedOut: 'wait' })
   // @ts-expect-error a span is a number
   createSession({ attachTo: [], refresh, refreshTimeout: '10 s' })
+  // @ts-expect-error limits are made by `latchkey/limits`
+  createSession({ attachTo: [], refresh, limits: 'aal2' })
+  // @ts-expect-error and by hand they cannot be
+  createSession({ attachTo: [], refresh, limits: { start: () => {} } })
+  // @ts-expect-error nor are they the function that makes them
+  createSession({ attachTo: [], refresh, limits })
+  // @ts-expect-error no such level
+  limits('aal4')
+  // @ts-expect-error no such limit
+  limits({ absolute: 1 })
   // @ts-expect-error what a refresh gives has tokens in it
   createSession({ attachTo: [], refresh: async () => ({ token: 'x' }) })
 }

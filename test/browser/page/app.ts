@@ -1,6 +1,7 @@
 // What the test page offers to the tests, as `window.app`.
 
 import { createSession, isLatchkeyError, type Refresher, type Session, type SessionEnd, type SessionOptions } from 'latchkey'
+import { limits } from 'latchkey/limits'
 import { broadcastPeers } from '../../../src/adapters/broadcast-peers.ts'
 import { browserClock } from '../../../src/adapters/clock.ts'
 import { deviceStore } from '../../../src/adapters/device-store.ts'
@@ -29,6 +30,7 @@ export interface App {
   /** A session of one's own, of the same server, which keeps no notes. */
   readonly open: (options?: Partial<SessionOptions>) => Session
   readonly note: (what: string, detail?: string | null) => void
+  readonly limits: typeof limits
   readonly call: (path?: string, init?: RequestInit) => Promise<Came>
   readonly nameOf: (error: unknown) => string
   readonly webLock: typeof webLock
@@ -94,6 +96,7 @@ window.app = {
   uncaught,
   open,
   note,
+  limits,
   call,
   nameOf,
   webLock,

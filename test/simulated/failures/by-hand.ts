@@ -1,6 +1,6 @@
 import type { Session, SessionOptions } from 'latchkey'
 import { resolveOptions } from '../../../src/options.ts'
-import type { Ports } from '../../../src/ports.ts'
+import type { Clock, Ports } from '../../../src/ports.ts'
 import { startSession } from '../../../src/start-session.ts'
 import type { Insides, Tab, World } from '../../../src/testing/world.ts'
 
@@ -60,6 +60,52 @@ export function count(): { readonly held: Holdings; readonly tamper: (ports: Por
       peers: { ...peers, listen: (hear) => once('channels', peers.listen(hear)) },
       lock: { acquire: async (signal) => once('locks', await lock.acquire(signal)) },
     }),
+  }
+}
+
+/** A machine that sleeps tells no page: nothing runs, one clock stands still, and timers come when the other shows how late it is. */
+export function sleeper() {
+  let asleep = false
+  let slept = 0
+  let since = 0
+  let late: (() => void)[] = []
+  let truth: Clock | null = null
+  const clock = (under: Clock): Clock => {
+    truth = under
+    return {
+      now() {
+        const { wall, mono } = under.now()
+        return { wall, mono: (asleep ? since : mono) - slept }
+      },
+      wakeAt(at, wake) {
+        let cancelled = false
+        const cancel = under.wakeAt(at, () => {
+          if (asleep) late.push(() => cancelled || wake())
+          else wake()
+        })
+        return () => {
+          cancelled = true
+          cancel()
+        }
+      },
+    }
+  }
+  return {
+    clock,
+    sleep() {
+      asleep = true
+      since = truth!.now().mono
+    },
+    /** Gives what makes the timers come. */
+    wake() {
+      slept += truth!.now().mono - since
+      asleep = false
+      const due = late
+      late = []
+      return () => {
+        for (const ring of due) ring()
+      }
+    },
   }
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Clock } from '../../../src/ports.ts'
 import { seededRandom } from '../../../src/testing/seeded-random.ts'
 import { callFrom, hours, listenTo, minutes, scene, scripted, seconds, seeds, settled, tokens, watch } from '../scene.ts'
-import { openOn } from './by-hand.ts'
+import { openOn, sleeper } from './by-hand.ts'
 
 // B: timers, sleep and clocks.
 
@@ -47,52 +47,6 @@ describe('F19', () => {
 })
 
 describe('F20', () => {
-  /** A machine that sleeps tells no page: nothing runs, one clock stands still, and timers come when the other shows how late it is. */
-  function sleeper() {
-    let asleep = false
-    let slept = 0
-    let since = 0
-    let late: (() => void)[] = []
-    let truth: Clock | null = null
-    const clock = (under: Clock): Clock => {
-      truth = under
-      return {
-        now() {
-          const { wall, mono } = under.now()
-          return { wall, mono: (asleep ? since : mono) - slept }
-        },
-        wakeAt(at, wake) {
-          let cancelled = false
-          const cancel = under.wakeAt(at, () => {
-            if (asleep) late.push(() => cancelled || wake())
-            else wake()
-          })
-          return () => {
-            cancelled = true
-            cancel()
-          }
-        },
-      }
-    }
-    return {
-      clock,
-      sleep() {
-        asleep = true
-        since = truth!.now().mono
-      },
-      /** Gives what makes the timers come. */
-      wake() {
-        slept += truth!.now().mono - since
-        asleep = false
-        const due = late
-        late = []
-        return () => {
-          for (const ring of due) ring()
-        }
-      },
-    }
-  }
-
   async function asleep() {
     const s = scene({ tabs: 0 as 1 })
     const machine = sleeper()

@@ -1,0 +1,1 @@
+export { type LimitOptions, limits } from './limits.ts'

@@ -1,0 +1,51 @@
+import { clockGrain } from '../core/lifetime.ts'
+import { after, type EpochMs, left, type Moment, type Ms } from '../core/time.ts'
+
+/** What all tabs share of the user's activity. It lies beside the record, so that the two never contend, and holds no secret. */
+export interface Pulse {
+  readonly session: string
+  /** When the user was last active, by the clock of the tab that saw it. */
+  readonly at: EpochMs
+  /** How old the session was then: that goes on counting if the clock is set back. */
+  readonly age: Ms
+  /** The ends that somebody has been warned of. */
+  readonly warned: readonly string[]
+}
+
+/** A session's beginning and the user's last activity, on the clocks of this page. */
+export interface Course {
+  readonly begun: Moment
+  readonly active: Moment
+}
+
+/** The pulse of this session, or `null`: other sessions and damaged texts are none. */
+export function readPulse(text: string | null, of: string): Pulse | null {
+  try {
+    const { session, at, age, warned }: Partial<Record<keyof Pulse, unknown>> = JSON.parse(text ?? '{}')
+    if (session !== of || !isSpan(at) || !isSpan(age) || !Array.isArray(warned)) return null
+    return { session: of, at, age, warned: warned.filter((id) => typeof id === 'string') }
+  } catch {
+    return null
+  }
+}
+
+const isSpan = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value < Infinity
+
+/** As far as the record tells: nobody has been active since the sign-in. */
+export function courseOf(signedInAt: EpochMs, now: Moment): Course {
+  const begun = after(now, -Math.max(0, now.wall - signedInAt))
+  return { begun, active: begun }
+}
+
+/** With what a pulse tells. Never later than now, and never younger than it was: neither by a clock that was set back (REQ-114). */
+export function informed({ begun, active }: Course, { at, age }: Pulse, now: Moment): Course {
+  const isAhead = at > now.wall + clockGrain // the clock was set back since: it is placed by how this page has counted before
+  const gone = Math.max(0, isAhead ? now.mono - begun.mono - (at - begun.wall) : now.wall - at)
+  return { begun: first(begun, after(now, -age - gone)), active: last(active, after(now, -gone)) }
+}
+
+/** The time since `moment`, by the clock that says more. */
+export const since = (moment: Moment, now: Moment): Ms => -left(moment, now)
+
+const first = (one: Moment, other: Moment): Moment => (other.mono < one.mono ? other : one)
+const last = (one: Moment, other: Moment): Moment => (other.mono > one.mono ? other : one)
