@@ -110,6 +110,7 @@ export function backendForFrontend({ origin, provider, api, idle }: BackendForFr
   async function end(id: string): Promise<void> {
     const session = sessions.get(id)
     sessions.delete(id)
+    await session?.renewing?.catch(() => {}) // what it brings is revoked, not what it has spent
     if (session) await provider.revoke(session.refreshToken).catch(() => {}) // it is over here, whatever the provider says
   }
 

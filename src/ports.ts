@@ -118,7 +118,7 @@ export interface Refresher {
   readonly retryUnanswered?: boolean | undefined
   /**
    * Is what `refresh` has returned still for this user? If not, its refresh token is stored, its access token never used, and the session
-   * ends, `user-changed`. Must not throw. `subject`: who signed in, as far as known.
+   * ends, `user-changed`. One that throws has not said no. `subject`: who signed in, as far as known.
    * @defaultValue nobody asks
    */
   readonly isSameUser?: ((returned: TokenResponse | Tokens | Response, subject: string | null) => boolean) | undefined

@@ -18,13 +18,13 @@ export const serverOf = (
 ): Server => ({
   async ask(refreshToken, { resource, scope }, subject): Promise<Outcome> {
     const signal = AbortSignal.timeout(patience)
-    let outcome: Outcome
+    let outcome: Outcome | undefined
     try {
       const returned = await refresh({ refreshToken: shown(refreshToken), resource, scope, signal, fetch, binding: null })
       outcome = await outcomeOf(returned, tokenless)
       if (outcome.type === 'granted' && refresher.isSameUser?.(returned, subject) === false) outcome = { ...outcome, isOther: true }
     } catch (error) {
-      outcome = outcomeOfError(error)
+      outcome ??= outcomeOfError(error) // a question that fails loses no token (REQ-49)
     }
     if (outcome.type !== 'granted') failed(outcome.cause)
     return outcome

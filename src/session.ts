@@ -76,7 +76,8 @@ export interface Session {
 
   /**
    * Asks for new tokens now, once for all tabs, joining a refresh in progress: after the user's rights changed, or, where
-   * the server keeps the session in a cookie, after a login that only set that cookie.
+   * the server keeps the session in a cookie, after a login that only set that cookie. There, an answer to a question from before the call
+   * is not enough, nor is one 401: the server is asked once more.
    * @throws LatchkeyError `signed_out`, `session_ended`, `refresh_unavailable`, `closed`
    * @example
    * ```ts
@@ -141,7 +142,10 @@ export interface Session {
 
 /** What {@link Session.signIn} may be told besides the tokens. */
 export interface SignInOptions {
-  /** Who signed in, if there is no ID token: tells a return of the same user from a change of user. Not a secret; never sent anywhere. */
+  /**
+   * Who signed in, if there is no ID token: tells a return of the same user from a change of user. Not a secret; never sent anywhere. With
+   * `latchkey/oauth` it must be the `sub` that the provider's ID tokens have.
+   */
   readonly subject?: string | undefined
 }
 

@@ -233,8 +233,17 @@ export function startSession(settings: Settings, ports: Ports): Session {
     if (insteadOf !== undefined && access.length > 0 && !token) return // it is in use no more
     const want = targets.find((target) => target.key === key)?.want ?? own
     const goal: Need = { ...need(want, token?.generation ?? 0), asks: policy.cookie }
+    const begun = clock.now().wall
     engine.feed({ type: 'token-needed', goal, waiting: true })
-    gripOf(await abortable(engine.obtain(goal), signal))
+    const found = await abortable(engine.obtain(goal), signal)
+    if (policy.cookie && insteadOf === undefined) {
+      // What was asked before this call, here or in another tab, knows nothing of a login since (F10): it is asked once more.
+      const isRefused = found.type === 'ended' && found.end?.reason === 'rejected'
+      if (isRefused) await engine.obtain({ ...goal, session: null }) // until that run is over
+      const isOld = found.type === 'token' && found.session === sessionNow() && (found.token.life?.from ?? begun) < begun
+      if (isRefused || isOld) return refresh({ signal }).catch(() => void gripOf(found)) // as before, if nobody knows better
+    }
+    gripOf(found)
   }
 
   async function signIn(input: SignInInput, { subject }: SignInOptions = {}): Promise<void> {

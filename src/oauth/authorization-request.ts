@@ -27,7 +27,7 @@ export async function authorizationRequest(
 ): Promise<AuthorizationRequest> {
   const back = pathOf(returnTo)
   try {
-    const endpoint = endpointOf(await client.metadata(fetch), 'authorization_endpoint')
+    const endpoint = endpointOf(await client.metadata(client.fetch), 'authorization_endpoint')
     if (!endpoint) throw new Error('The provider names no authorization endpoint.')
     const state = `${way}.${generateRandomState()}`
     const scope = [client.scope, stepUp?.scope].filter(Boolean).join(' ')
@@ -40,8 +40,7 @@ export async function authorizationRequest(
       returnTo: back,
       startedAt: browserClock.now().wall,
     }
-    const url = addressOf(endpoint, {
-      ...client.parameters,
+    const url = addressOf(addressOf(endpoint, client.parameters), {
       response_type: 'code',
       client_id: client.clientId,
       redirect_uri: pending.redirectUri,
@@ -50,7 +49,7 @@ export async function authorizationRequest(
       nonce: pending.nonce,
       code_challenge: await calculatePKCECodeChallenge(pending.verifier),
       code_challenge_method: 'S256',
-      prompt: prompt ?? client.parameters.prompt,
+      prompt,
       login_hint: loginHint,
       max_age: pending.maxAge,
       acr_values: stepUp?.acrValues.join(' '),

@@ -26,7 +26,7 @@ const longestExchange: Ms = 30_000
  */
 export async function redeem(client: Client, state: string, pending: Pending, answer: string): Promise<SignIn> {
   try {
-    const server = await client.metadata(fetch)
+    const server = await client.metadata(client.fetch)
     endpointOf(server, 'token_endpoint')
     // The nonce says that the ID token was made for this sign-in, which is all that its times would say: a wrong clock here keeps nobody out (F21, F22).
     const us = { client_id: client.clientId, [clockTolerance]: 2 ** 40 }
@@ -35,7 +35,7 @@ export async function redeem(client: Client, state: string, pending: Pending, an
     const response = await authorizationCodeGrantRequest(server, us, None(), code, pending.redirectUri, pending.verifier, {
       [allowInsecureRequests]: true, // on loopback: `endpointOf` has seen to it
       [customFetch]: (url, { body, headers, signal }) =>
-        fetch(url, { ...tokenRequest, credentials: 'omit', body, headers, signal: signal ?? null }),
+        client.fetch(url, { ...tokenRequest, credentials: 'omit', body, headers, signal: signal ?? null }),
       signal: AbortSignal.timeout(longestExchange),
     })
     const tokens = await processAuthorizationCodeResponse(

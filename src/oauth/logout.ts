@@ -24,7 +24,7 @@ export interface LogoutOptions {
 export async function logoutRedirect(provider: OAuthProvider, { returnTo }: LogoutOptions = {}): Promise<never> {
   const client = clientOf(provider)
   const endpoint = await client
-    .metadata(fetch)
+    .metadata(client.fetch)
     .then((server) => endpointOf(server, 'end_session_endpoint'))
     .catch((error) => {
       throw failure(error)

@@ -39,6 +39,8 @@ export interface Client {
   readonly redirectUri: string | undefined
   readonly parameters: Readonly<Record<string, string>>
   readonly metadata: Metadata
+  /** The page's own, from before the app may have put `session.fetch` in its place, which would wait for a token (F56). */
+  readonly fetch: typeof globalThis.fetch
   readonly memory: Memory
 }
 
@@ -101,10 +103,12 @@ export function oauth(options: OAuthOptions): OAuthProvider {
     isSameUser(returned, subject) {
       const { id_token: idToken } = returned as TokenResponse // it is what `refresh` has returned
       if (!idToken) return true
-      const { iss, sub, aud, azp } = claimsOf(idToken)
+      const claims = claimsOf(idToken)
+      if (Object.keys(claims).length === 0) return true // encrypted or damaged: it names nobody else
+      const { iss, sub, aud, azp } = claims
       const audience = [aud].flat()
-      // Its times are not asked about: no clock but the provider's own would have to be right (F21).
-      const isOurs = iss === issuer && audience.includes(clientId) && (azp ?? (audience.length === 1 ? clientId : null)) === clientId
+      // As at the sign-in. Its times are not asked about: no clock but the provider's own would have to be right (F21).
+      const isOurs = iss === issuer && audience.includes(clientId) && (audience.length === 1 || azp === clientId)
       return isOurs && (subject === null || sub === subject)
     },
     async revoke({ refreshToken, accessTokens, ...rest }) {
@@ -117,12 +121,22 @@ export function oauth(options: OAuthOptions): OAuthProvider {
       ])
     },
   }
-  const memory: Memory = { returned: null, idToken: null }
-  return seal(provider, { id: provider.id, clientId, scope, redirectUri, parameters, metadata, memory } satisfies Client)
+  const { fetch } = globalThis
+  const client: Client = {
+    id: provider.id,
+    clientId,
+    scope,
+    redirectUri,
+    parameters,
+    metadata,
+    fetch: (input, init) => fetch(input, init), // called on anything but the page it throws
+    memory: { returned: null, idToken: null },
+  }
+  return seal(provider, client)
 }
 
-/** A claim may take as long as this to be written, and is watched for as long again (protocol, rules 4 and 8). */
-const longestDelay: Ms = 2_000
+/** Less than what a claim is watched for beyond its life (protocol, rules 4 and 8), and no more than the shortest `refreshTimeout`: after that the claim may be cleared. */
+const longestDelay: Ms = 1_000
 
 /** A self-contained access token lives until it expires, and some servers say so (RFC 7009 §2.2.1). */
 async function unlessUnsupported(error: unknown): Promise<void> {

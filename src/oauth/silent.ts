@@ -29,6 +29,7 @@ export async function signInSilent(provider: OAuthProvider, request: Omit<SignIn
   const close = openFrame(url)
   try {
     const answer = await within(browserClock, longestSilence, hearing.answer)
+    close() // before the page in it can go on, and ask silently itself
     if (answer === null)
       throw new LatchkeyError(
         'interaction_required',

@@ -16,8 +16,9 @@ afterAll(() => browser?.close())
 /** The app, and a provider that sends users back at once and is as wrong as a test wants it. */
 async function stageScripted({
   headers = {},
+  listsProvider = false,
   ...options
-}: Partial<OAuthOptions> & { readonly headers?: Readonly<Record<string, string>> } = {}) {
+}: Partial<OAuthOptions> & { readonly headers?: Readonly<Record<string, string>>; readonly listsProvider?: boolean } = {}) {
   const web = await startApp()
   const provider = await scriptedProvider()
   const { issuer, says } = provider
@@ -31,7 +32,7 @@ async function stageScripted({
     id_token: idToken({ iss: issuer, aud: 'spa', sub: 'ann', nonce: asked().get('nonce'), ...wrong }),
   })
   says.token = () => json(grant())
-  const scene = await stageOAuth(browser, web, { issuer, clientId: 'spa', ...options }, headers)
+  const scene = await stageOAuth(browser, web, { issuer, clientId: 'spa', ...(listsProvider && { api: issuer }), ...options }, headers)
   return { ...scene, provider, grant, asked }
 }
 
@@ -61,6 +62,13 @@ test('REQ-40, REQ-82: the code is redeemed with the verifier whose challenge was
   })
   expect(asked().get('state')).not.toBe('mine')
   expect(provider.seen.some(({ method }) => method === 'OPTIONS')).toBe(false)
+})
+
+test('a parameter of the provider’s own that we also know stays, unless the sign-in says otherwise', async () => {
+  const parameters = { acr_values: 'gold', max_age: '60', login_hint: 'somebody', prompt: 'consent' }
+  const { open, origin, asked } = await stageScripted({ parameters })
+  await signIn(await open(), origin, { loginHint: 'ann' })
+  expect(Object.fromEntries(asked())).toMatchObject({ ...parameters, login_hint: 'ann' })
 })
 
 test('F64: what a sign-in gives prints no token', async () => {
@@ -270,6 +278,29 @@ describe('a window of its own', () => {
     expect(popup.url()).toBe(`${origin}/callback`)
     expect(context.pages()).toHaveLength(1)
   })
+})
+
+test('the page that a silent sign-in comes back to is gone before it can begin one itself', async () => {
+  const { open, provider } = await stageScripted()
+  const page = await open()
+  const frames: number[] = []
+  await page.route(`${provider.issuer}/token`, async (route) => {
+    frames.push(await page.locator('iframe').count())
+    await route.continue()
+  })
+  expect(await page.evaluate(() => window.oauthApp.silent())).toMatchObject({ subject: 'ann' })
+  expect(frames).toEqual([0])
+})
+
+test('F56: an app that has put `session.fetch` in the place of `fetch` signs in all the same, at a provider that is listed, too', async () => {
+  const { open, origin, provider } = await stageScripted({ listsProvider: true })
+  const page = await open()
+  await page.addInitScript(() => {
+    Object.defineProperty(window, 'oauthPatches', { value: true })
+  })
+  await page.reload()
+  expect((await signIn(page, origin)).told).toMatchObject({ subject: 'ann' })
+  expect(provider.forms('/token')).toHaveLength(1)
 })
 
 test('F61: a provider that refuses to be framed needs the user, after ten seconds and no more', async () => {

@@ -128,7 +128,7 @@ describe('REQ-48: the metadata', () => {
     const provider = oauth({ issuer: script.issuer, clientId })
     let isSlow = true
     const slowly: typeof fetch = async (input, init) => {
-      if (isSlow) await new Promise((resolve) => setTimeout(resolve, 2_500))
+      if (isSlow) await new Promise((resolve) => setTimeout(resolve, 1_500))
       return fetch(input, init)
     }
     expect(await outcome(provider, asking({ fetch: slowly }))).toMatchObject({ type: 'unavailable', answered: false })
@@ -189,7 +189,7 @@ describe('REQ-61, REQ-62: revocation', () => {
 
 describe('REQ-49: an ID token that a refresh brings', () => {
   /** Signed in as Ann with what the provider has given, and told to refresh. */
-  async function refreshed(claims: Readonly<Record<string, unknown>> | null, signedInAs: string | null = 'ann') {
+  async function refreshed(claims: Readonly<Record<string, unknown>> | string | null, signedInAs: string | null = 'ann') {
     const script = await scriptedProvider()
     const { issuer } = script
     const { token } = script.says
@@ -221,7 +221,8 @@ describe('REQ-49: an ID token that a refresh brings', () => {
     )
     script.says.token = (form, count) => {
       const answer = JSON.parse(token(form, count)?.body ?? '{}')
-      return json({ ...answer, id_token: claims ? idToken({ iss: issuer, aud: clientId, sub: 'ann', ...claims }) : undefined })
+      const said = typeof claims === 'string' ? claims : claims && idToken({ iss: issuer, aud: clientId, sub: 'ann', ...claims })
+      return json({ ...answer, id_token: said })
     }
     const error: unknown = await session.refresh().then(
       () => null,
@@ -234,7 +235,9 @@ describe('REQ-49: an ID token that a refresh brings', () => {
     { name: 'of the same user', claims: {} },
     { name: 'with an audience of several, and us as the authorized party', claims: { aud: [clientId, 'api'], azp: clientId } },
     { name: 'that by our clock ran out long ago: no clock but the provider’s is asked (F21)', claims: { iat: 1_000, exp: 1_300 } },
+    { name: 'for us alone, at the request of another: a sign-in takes it, too', claims: { azp: 'another' } },
     { name: 'that is not there', claims: null },
+    { name: 'that nobody here can read, encrypted as it may be: it says nothing of anybody else', claims: 'ey.key.iv.text.tag' },
   ])('keeps the session: $name', async ({ claims }) => {
     const { session, ends, error } = await refreshed(claims)
     expect([error, ends, session.state.status]).toEqual([null, [], 'signed-in'])
@@ -273,6 +276,29 @@ describe('REQ-49: an ID token that a refresh brings', () => {
       .toEqual(['access-1', 'refresh-2'])
     await expect(session.fetch(`${script.issuer}/me`)).rejects.toHaveProperty('code', 'signed_out')
   })
+})
+
+test('REQ-49: a check of one’s own that fails loses no token: what was granted is kept, and nothing is presented twice', async () => {
+  const presented: (string | null)[] = []
+  const session = createSession({
+    attachTo: ['https://api.example.com'],
+    store: memoryStore(),
+    refresh: {
+      id: 'own',
+      async refresh({ refreshToken }) {
+        presented.push(refreshToken)
+        return { access_token: 'access-1', refresh_token: 'refresh-2', expires_in: 300 }
+      },
+      isSameUser() {
+        throw new TypeError('There is no ID token.')
+      },
+    },
+  })
+  onTestFinished(session.close)
+  await session.signIn({ access_token: 'access-0', refresh_token: 'refresh-1', expires_in: 300 }, { subject: 'ann' })
+  await session.refresh()
+  await session.refresh()
+  expect(presented).toEqual(['refresh-1', 'refresh-2'])
 })
 
 describe('an unusable option is named at once', () => {

@@ -77,6 +77,12 @@ describe('a listed request', () => {
     expect(await request.text()).toBe('a letter')
   })
 
+  test('is what the caller made of it, with a body that flows', async () => {
+    const body = new Blob(['a long letter']).stream()
+    const request = await sent(api, { method: 'POST', body, duplex: 'half' } as RequestInit)
+    expect([await request.text(), request.headers.get('X-Requested-With')]).toEqual(['a long letter', 'latchkey'])
+  })
+
   test('goes without the cookie where the caller says so', async () => {
     expect(await sent(api, { credentials: 'omit' })).toHaveProperty('credentials', 'omit')
   })

@@ -140,6 +140,13 @@ describe('a 401 of an API', () => {
     expect(backend.counted).toEqual({ asked: 2, logouts: 0, forged: 0 })
   })
 
+  test('F57: which refresh() is told as well, as an end', async () => {
+    const { s, backend } = await backendScene()
+    backend.user = null
+    expect(await settled(s, s.tabs[0].session.refresh())).toMatchObject({ code: 'session_ended', error: { reason: 'rejected' } })
+    expect(s.earOf(s.tabs[0]).expired).toHaveLength(1)
+  })
+
   test('F53: and another after the backend had said that all is well: it is the caller’s, and nobody is asked for half a minute', async () => {
     const { s, backend } = await backendScene()
     s.server.onRequest(async (request) => {
@@ -265,6 +272,45 @@ describe('F10: a cookie that has become another user’s', () => {
     await settled(s, tab.session.refresh())
     expect(tab.session.state).toMatchObject({ subject: 'ann' }) // nothing said is nothing new
     expect(ear.ended.map(({ reason }) => reason)).toEqual(['user-changed'])
+  })
+
+  test.each([
+    { name: 'in this tab', asker: 0 },
+    { name: 'in another tab', asker: 1 },
+  ])(
+    'a login while an older question is on its way $name: refresh() asks again, for the older answer knows nothing of it',
+    async ({ asker }) => {
+      const { s, backend } = await backendScene({ tabs: 2 })
+      const stale = () => pause(s, seconds(2)).then(() => Response.json({ expires_in: 300, sub: 'ann' }))
+      backend.instead.push(stale)
+      void s.tabs[asker]?.session.refresh().catch(() => {})
+      await s.advance(seconds(1))
+      backend.user = 'bob'
+      await settled(
+        s,
+        s.tabs[0].session.refresh().catch(() => {}),
+      )
+      await s.advance(seconds(1))
+      for (const { session } of s.tabs) expect(session.state).toMatchObject({ status: 'signed-in', subject: 'bob' })
+      expect(backend.counted.asked).toBe(3)
+    },
+  )
+
+  test.each([
+    { name: 'in this tab', asker: 0 },
+    { name: 'in another tab', asker: 1 },
+  ])('a login while an older question is on its way $name, and is answered 401: whoever has logged in is signed in', async ({ asker }) => {
+    const { s, backend } = await backendScene({ tabs: 2 })
+    backend.instead.push(() => pause(s, seconds(2)).then(() => Response.json({}, { status: 401 })))
+    void s.tabs[asker]?.session.refresh().catch(() => {})
+    await s.advance(seconds(1))
+    backend.user = 'bob'
+    await settled(
+      s,
+      s.tabs[0].session.refresh().catch(() => {}),
+    )
+    await s.advance(seconds(1))
+    for (const { session } of s.tabs) expect(session.state).toMatchObject({ status: 'signed-in', subject: 'bob' })
   })
 
   test('M12: a late answer for the one before takes nothing from the other: the cookie is theirs by now', async () => {

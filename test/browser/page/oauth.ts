@@ -35,12 +35,15 @@ declare global {
   interface Window {
     oauthConfig: OAuthOptions & { readonly api: string }
     oauthApp: OAuthApp
+    /** Puts `session.fetch` in the place of `fetch`. */
+    oauthPatches?: boolean
   }
 }
 
 const { api, ...options } = window.oauthConfig
 const provider = oauth(options)
 const session = createSession({ attachTo: [api], refresh: provider })
+if (window.oauthPatches) window.fetch = session.fetch
 const ends: SessionEnd[] = []
 session.onSessionEnded((end) => ends.push(end))
 
