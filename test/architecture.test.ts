@@ -194,6 +194,22 @@ describe('the outside world', () => {
     expect(findings(sources, /\beval\b|new Function|innerHTML|createObjectURL/g)).toEqual([])
   })
 
+  test('REQ-137: is no server of ours: none is named but to say no, and in what is simulated', () => {
+    const servers = /(['"`])(https?|wss?):\/\/[\w.-]+/g
+    const found = findings(
+      sources.filter(({ file }) => !file.startsWith('testing/')),
+      servers,
+    )
+    expect(found.filter((server) => !/example\.com|page\.invalid/.test(server))).toEqual([])
+    expect(found).not.toEqual([]) // those of the messages: the pattern finds what there is
+  })
+
+  test('REQ-138: is not asked what tells one browser from another', () => {
+    const traits =
+      /userAgent|\.(platform|vendor|plugins|mimeTypes|languages?|hardwareConcurrency|deviceMemory|maxTouchPoints)\b|\bscreen\.|getContext|AudioContext|RTCPeerConnection|getTimezoneOffset|resolvedOptions|queryLocalFonts|getBattery/g
+    expect(findings(sources, traits)).toEqual([])
+  })
+
   test('REQ-02, REQ-03: holds no token in Web Storage or in a cookie that script writes', () => {
     const found = findings(sources, /localStorage|sessionStorage|cookie\s*=[^=>]/g)
     expect([...new Set(found)]).toEqual(['adapters/tab-storage.ts: sessionStorage']) // a sign-in that has begun: no token yet (REQ-82)

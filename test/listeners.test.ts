@@ -37,7 +37,7 @@ describe('listeners', () => {
     expect(heard).toEqual([1, 2, 3])
   })
 
-  test('an exception of one stops no other, and is reported', () => {
+  test('REQ-122: an exception of one stops no other, and is reported', () => {
     const { listeners, heard, reported, hear } = start()
     const error = new Error('of the app')
     listeners.add('a', () => {

@@ -12,7 +12,7 @@ beforeAll(async () => {
 })
 afterAll(() => browser?.close())
 
-test('a session whose storage is cleared under live tabs goes on, and is written back, once (F42)', async () => {
+test('a session whose storage is cleared under live tabs goes on, and is written back, once (F42, REQ-132)', async () => {
   const { server, open, context, uncaught } = await stage(browser)
   const tabs = [await open(), await open()]
   await signIn(tabs[0]!, server, 'ada')
@@ -42,7 +42,7 @@ test('a session whose storage is cleared under live tabs goes on, and is written
   expect(uncaught).toEqual([])
 })
 
-test('a tab whose storage was cleared refreshes all the same when its token has expired (F42)', async () => {
+test('a tab whose storage was cleared refreshes all the same when its token has expired (F42, REQ-132)', async () => {
   const { server, open, context, uncaught } = await stage(browser)
   const page = await open('/', { refreshTimeout: 1_000 }) // a request that may still be on its way is waited for, and so long
   server.rules.lifetime = 3

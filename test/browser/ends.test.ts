@@ -65,7 +65,7 @@ test('letters of one user are not sent by another: they reject, typed (F10, F17,
   expect(uncaught).toEqual([])
 })
 
-test('a sign-out without a network erases the tokens at once, tells all tabs, and stays one when the network is back (F36)', async () => {
+test('a sign-out without a network erases the tokens at once, tells all tabs, and stays one when the network is back (F36, REQ-11, REQ-73)', async () => {
   const { server, open, context, uncaught } = await stage(browser)
   const [here, there] = [await open(), await open()]
   await signIn(here, server)

@@ -199,7 +199,7 @@ describe.each(installedEngines)('$name', ({ launch, keepsPages }) => {
       expect(await uncaught()).toEqual([])
     })
 
-    test('tells its app of a sign-out elsewhere before anything else (F68)', async () => {
+    test('tells its app of a sign-out elsewhere before anything else (F68, REQ-72)', async () => {
       const { server, open, uncaught } = await stageIn(browser)
       const tab = await open()
       await leave(tab, server)

@@ -47,7 +47,7 @@ function viewOf({ method, headers, body }: Call): {
   return JSON.parse(JSON.stringify({ method, headers: rest, body: body.toString('latin1') }).replaceAll(boundary, 'BOUNDARY'))
 }
 
-describe('session.fetch sends what fetch sends, and one Authorization (F78)', () => {
+describe('session.fetch sends what fetch sends, and one Authorization (F78, REQ-18)', () => {
   const scene = sceneForAll()
   test.each(Object.keys(shapes))('%s', async (name) => {
     const { page, server } = scene()
@@ -66,7 +66,7 @@ describe('session.fetch sends what fetch sends, and one Authorization (F78)', ()
   })
 })
 
-describe('after a 401 a body goes out once more, byte for byte (F77)', () => {
+describe('after a 401 a body goes out once more, byte for byte (F77, REQ-37)', () => {
   const scene = sceneForAll()
   const cases = Object.keys(bodies).flatMap((name) => [[name, 'in the init'] as const, [name, 'in a Request'] as const])
   test.each(cases)('%s %s', async (name, place) => {

@@ -5,7 +5,7 @@ import { calm, expired, signIn, stage, statusOf } from './scene.ts'
 
 // These do little but wait, each for a browser of its own: side by side.
 describe.concurrent('side by side,', () => {
-  test('a tab that is frozen in the middle of its refresh holds nobody up for longer than its claim lasts, and five seconds, and adopts what there is when it thaws (F15)', async ({
+  test('a tab that is frozen in the middle of its refresh holds nobody up for longer than its claim lasts, and five seconds, and adopts what there is when it thaws (F15, REQ-131)', async ({
     expect,
     onTestFinished,
   }) => {

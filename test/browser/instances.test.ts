@@ -142,7 +142,7 @@ describe.concurrent('instances of the same session on one page', () => {
   })
 })
 
-test('a thousand that were made, listened to and closed leave no listener, timer, channel, lock or memory behind (F72)', async () => {
+test('a thousand that were made, listened to and closed leave no listener, timer, channel, lock or memory behind (F72, REQ-127)', async () => {
   const { server, open, context, uncaught } = await stage(browser)
   await context.addInitScript(() => {
     const left = { timers: new Set<unknown>(), channels: new Set<unknown>() }

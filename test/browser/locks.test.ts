@@ -26,7 +26,7 @@ const queueFor = (page: Page) =>
 
 // They do little but wait: side by side.
 describe.concurrent('a lock', () => {
-  test('that a page holds for ever keeps nobody from a token, and nobody asks for it who has one (F02)', async ({
+  test('that a page holds for ever keeps nobody from a token, and nobody asks for it who has one (F02, REQ-124)', async ({
     expect,
     onTestFinished,
   }) => {
@@ -80,7 +80,7 @@ describe.concurrent('a lock', () => {
     expect(uncaught).toEqual([])
   })
 
-  test(`is not taken from a refresh that takes ${slowness / 1000} s: one request, and both tabs have what it brought (F04, F05)`, async ({
+  test(`is not taken from a refresh that takes ${slowness / 1000} s: one request, and both tabs have what it brought (F04, F05, REQ-126)`, async ({
     expect,
     onTestFinished,
   }) => {

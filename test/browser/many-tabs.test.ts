@@ -29,7 +29,7 @@ async function eightTabs(open: () => Promise<Page>): Promise<readonly Page[]> {
 }
 
 test(
-  `eight tabs that call all the time refresh once per expiry, ${expiries} times over, and no call fails (F01, F16, F58)`,
+  `eight tabs that call all the time refresh once per expiry, ${expiries} times over, and no call fails (F01, F16, F58, REQ-39)`,
   async () => {
     const { demo, faults, open } = await stageDemo(browser, { accessTokenLifetime: lifetime })
     const { counters, refreshLog } = demo.provider
@@ -64,7 +64,7 @@ test(
   (expiries + 3) * lifetime * 1000,
 )
 
-test('a sign-out in one tab is told once in each of the seven others within 500 ms, and revoked once (F09)', async () => {
+test('a sign-out in one tab is told once in each of the seven others within 500 ms, and revoked once (F09, REQ-65)', async () => {
   const { demo, faults, open } = await stageDemo(browser)
   const [here, ...others] = await eightTabs(open)
   await expect.poll(() => demo.api.counters.answered).toBeGreaterThan(20)

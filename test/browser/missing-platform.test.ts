@@ -1,5 +1,5 @@
 import type { Browser, Frame, Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { launchChromium } from './chromium.ts'
 import { signIn, stage, statusOf } from './scene.ts'
 
@@ -60,7 +60,7 @@ test('where IndexedDB refuses to open, a session lives in memory (F38, F41)', as
   expect(uncaught).toEqual([])
 })
 
-test('in a sandboxed frame without an origin a session works in memory over three expiries (F46)', async () => {
+test('in a sandboxed frame without an origin a session works in memory over three expiries (F46, REQ-125)', async () => {
   const { server, open, uncaught } = await stage(browser)
   const page = await open('/blank')
   server.rules.lifetime = 1
@@ -82,7 +82,26 @@ test('in a sandboxed frame without an origin a session works in memory over thre
   expect(uncaught).toEqual([])
 })
 
-test('without Web Locks four tabs refresh no token twice, and stay signed in (F45)', async () => {
+test('on an http origin of a network, which has no WebCrypto and no Web Locks, a session works in memory (F45, REQ-13)', async () => {
+  const named = await launchChromium({ flags: ['--host-resolver-rules=MAP device.test 127.0.0.1'] })
+  onTestFinished(() => named.close())
+  const { server, context, uncaught } = await stage(named)
+  const attachTo = [`${server.origin}/api`] // the page's own origin is none that a token may go to (REQ-20)
+  const page = await context.newPage()
+  await page.goto(`${server.origin.replace('127.0.0.1', 'device.test')}/#${JSON.stringify({ attachTo })}`)
+  expect(await page.evaluate(() => [isSecureContext, 'locks' in navigator, 'subtle' in crypto])).toEqual([false, false, false])
+  await signIn(page, server)
+  for (let round = 0; round < 3; round++) {
+    await page.evaluate(() => window.app.session.refresh())
+    expect(await page.evaluate((url) => window.app.session.fetch(url).then(({ status }) => status), `${attachTo[0]}/me`)).toBe(200)
+  }
+  expect(server.refreshes).toEqual(['granted', 'granted', 'granted'])
+  await page.reload()
+  expect(await statusOf(page)).toBe('signed-out') // nothing was kept
+  expect(uncaught).toEqual([])
+})
+
+test('without Web Locks four tabs refresh no token twice, and stay signed in (F45, REQ-125)', async () => {
   const { server, open, context, uncaught } = await stage(browser)
   await context.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, 'locks'))
   const tabs = [await open(), await open(), await open(), await open()]

@@ -178,7 +178,7 @@ test('a browser that says it is offline, and is not, refreshes what is needed wi
   expect(uncaught).toEqual([])
 })
 
-test('who gives up waiting for a refresh does not stop it for the others, and not even if all do (F35)', async () => {
+test('who gives up waiting for a refresh does not stop it for the others, and not even if all do (F35, REQ-130)', async () => {
   const { server, open, uncaught } = await stage(browser)
   server.rules.lifetime = 1
   const page = await open()
@@ -219,7 +219,7 @@ test('who gives up waiting for a refresh does not stop it for the others, and no
   expect(uncaught).toEqual([])
 })
 
-test('no step in the life of a session makes a frame, and a dead refresh token is told of within a second (F61)', async () => {
+test('no step in the life of a session makes a frame, and a dead refresh token is told of within a second (F61, REQ-69)', async () => {
   const { server, open, context, uncaught } = await stage(browser)
   await context.addInitScript(() => {
     const made: string[] = []

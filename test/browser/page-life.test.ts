@@ -51,7 +51,7 @@ const callWhenShown = (page: Page) =>
     }),
   )
 
-test('a page that comes back after a sign-out elsewhere tells its app before anything else (F68)', async () => {
+test('a page that comes back after a sign-out elsewhere tells its app before anything else (F68, REQ-72)', async () => {
   const { server, open } = scene
   const page = await open()
   await signIn(page, server)
@@ -79,7 +79,7 @@ test('a page that comes back after a sign-out elsewhere tells its app before any
   expect(server.calls.filter(({ path }) => path.startsWith('/api'))).toEqual([])
 })
 
-test('a page is kept for the way back though other tabs refresh meanwhile, and comes back with the new token (F69)', async () => {
+test('a page is kept for the way back though other tabs refresh meanwhile, and comes back with the new token (F69, REQ-131)', async () => {
   const { server, open } = scene
   const page = await open()
   await signIn(page, server)
@@ -125,7 +125,7 @@ const callOnResume = (page: Page) =>
     })
   })
 
-test('a frozen tab that slept through a sign-out tells its app before anything else (F09)', async () => {
+test('a frozen tab that slept through a sign-out tells its app before anything else (F09, REQ-65)', async () => {
   const { server, open } = scene
   const asleep = await open()
   await signIn(asleep, server)

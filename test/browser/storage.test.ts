@@ -93,7 +93,7 @@ describe.concurrent('side by side,', () => {
   )
 
   // There has been no other version than this one: what can be said of today is what it does with a record of tomorrow.
-  test('a record of a later version is left alone, and ends nothing (F44)', async ({ expect, onTestFinished }) => {
+  test('a record of a later version is left alone, and ends nothing (F44, REQ-133)', async ({ expect, onTestFinished }) => {
     const { server, open, uncaught } = await stage(browser, onTestFinished)
     const live = await open()
     server.rules.lifetime = 4

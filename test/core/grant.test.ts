@@ -40,6 +40,11 @@ describe('a session that begins', () => {
   })
 })
 
+test('REQ-141: an access token does not say whose a session is', () => {
+  const jwt = `e30.${Buffer.from('{"sub":"bob","exp":2000,"iat":1000}').toString('base64url')}.`
+  expect(arrival('t', 1, null, 'i', readTokens({ access_token: jwt }), now).subject).toBeNull()
+})
+
 describe('what a refresh has brought', () => {
   const brought = (input: object, of = active(), want = ownToken, tokenless = false) =>
     renewal(of, want, readTokens(input, tokenless), at(500), now, () => 'new')

@@ -64,8 +64,8 @@ export function recorder(answer: (call: Call, count: number) => Response | Promi
 /** Without an init a Request is sent as it is. */
 const copy = (request: Request, init: RequestInit | undefined): Request => (init ? new Request(request.clone(), init) : request.clone())
 
-export const refusal = (challenge: string | null = 'Bearer error="invalid_token"'): Response =>
-  new Response('refused', { status: 401, headers: challenge === null ? {} : { 'WWW-Authenticate': challenge } })
+export const refusal = (challenge: string | null = 'Bearer error="invalid_token"', status = 401): Response =>
+  new Response('refused', { status, headers: challenge === null ? {} : { 'WWW-Authenticate': challenge } })
 
 export const authorizations = (calls: readonly Call[]): (string | null)[] =>
   calls.map(({ request }) => request.headers.get('Authorization'))

@@ -16,7 +16,7 @@ const answered = (response: Response, url: string, redirected = false): Response
 
 const sessionEnded = new LatchkeyError('session_ended', 'It is over.', { reason: 'signed-out' })
 
-describe('F78: what the server sees is what native fetch sends, and one header', () => {
+describe('F78, REQ-18: what the server sees is what native fetch sends, and one header', () => {
   const post = { method: 'POST', body: 'body' }
   class Carrier {
     method = 'PUT'
@@ -208,7 +208,7 @@ test('what fetch would refuse is refused as fetch does, with a rejection', async
   await expect(fetch(api, { headers: { 'no name': '1' } })).rejects.toBeInstanceOf(TypeError)
 })
 
-describe('F77: after a 401, a body arrives twice, byte for byte', () => {
+describe('F77, REQ-37: after a 401, a body arrives twice, byte for byte', () => {
   const bytes = new Uint8Array([0, 255, 13, 10, 0])
   const form = () => {
     const data = new FormData()
@@ -277,7 +277,7 @@ describe('F77: after a 401, a body arrives twice, byte for byte', () => {
 })
 
 describe('after a 401', () => {
-  test('F55: the refused token is named, and its successor sent', async () => {
+  test('F55, REQ-36: the refused token is named, and its successor sent', async () => {
     const { fetch, calls } = recorder((_, count) => (count === 1 ? refusal() : new Response('yes')))
     const hand = byHand({ underneath: fetch })
     expect(await (await hand.fetch(api)).text()).toBe('yes')
@@ -295,7 +295,7 @@ describe('after a 401', () => {
     expect(authorizations(calls).sort()).toEqual([...Array(20).fill('Bearer token-1'), ...Array(20).fill('Bearer token-2')])
   })
 
-  test('F53: a second 401 is the caller’s, untouched, with its body', async () => {
+  test('F53, REQ-36: a second 401 is the caller’s, untouched, with its body', async () => {
     const { fetch, calls } = recorder((_, count) => new Response(`no ${count}`, { status: 401 }))
     const hand = byHand({ underneath: fetch })
     const responses = await Promise.all(Array.from({ length: 100 }, () => hand.fetch(api)))
@@ -319,11 +319,12 @@ describe('after a 401', () => {
   })
 
   test.each([
-    { name: 'F54: about a permission', challenge: 'Bearer error="insufficient_scope"' },
+    { name: 'F54, REQ-38: about a permission', challenge: 'Bearer error="insufficient_scope"' },
+    { name: 'REQ-38: about a permission, with a 403', challenge: 'Bearer error="insufficient_scope"', status: 403 },
     { name: 'F54: about a stronger sign-in', challenge: 'Bearer error="insufficient_user_authentication"' },
     { name: 'F54: about a credential of somebody else', challenge: 'Basic realm="downstream"' },
-  ])('$name, nothing is asked for and nothing sent again', async ({ challenge }) => {
-    const response = refusal(challenge)
+  ])('$name, nothing is asked for and nothing sent again', async ({ challenge, status }) => {
+    const response = refusal(challenge, status)
     const { fetch, calls } = recorder(() => response)
     const hand = byHand({ underneath: fetch })
     expect(await hand.fetch(api)).toBe(response)
@@ -333,7 +334,7 @@ describe('after a 401', () => {
   test.each([
     { name: 'that says invalid', challenge: 'Bearer error="invalid_token"', invalid: true },
     { name: 'that says nothing', challenge: 'Bearer', invalid: false },
-    { name: 'whose reason CORS hides', challenge: null, invalid: false },
+    { name: 'REQ-32: whose reason CORS hides', challenge: null, invalid: false },
   ])('$name, that is passed on', async ({ challenge, invalid }) => {
     const { fetch } = recorder((_, count) => (count === 1 ? refusal(challenge) : new Response()))
     const hand = byHand({ underneath: fetch })
@@ -374,7 +375,7 @@ test.each([400, 403, 404, 407, 429, 500, 503])('a %d is the caller’s, untouche
   expect([calls.length, hand.refusals, await response.text()]).toEqual([1, [], 'body'])
 })
 
-describe('F85: a network error is the caller’s, and nothing is sent again', () => {
+describe('F85, REQ-60: a network error is the caller’s, and nothing is sent again', () => {
   test('when the connection drops after the server has read a POST', async () => {
     const { origin, seen } = await listen(() => null)
     const { fetch } = byHand({ attachTo: [origin], underneath: globalThis.fetch })
@@ -409,7 +410,7 @@ describe('a caller who gives up gets the reason of the signal', () => {
     await expect(answer).rejects.toBe(reason)
   })
 
-  test('F35: while another token is awaited; whoever provides it is told that nobody waits', async () => {
+  test('F35, REQ-130: while another token is awaited; whoever provides it is told that nobody waits', async () => {
     const caller = new AbortController()
     const signals: (AbortSignal | null)[] = []
     const { fetch } = byHand({

@@ -95,7 +95,7 @@ describe('a 401 is the session’s', () => {
   })
 })
 
-test('F85: a POST is not sent again, whatever becomes of it', async () => {
+test('F85, REQ-60: a POST is not sent again, whatever becomes of it', async () => {
   for (const answer of [busy, { status: 500 }, { status: 429 }]) {
     const { api, seen } = await start([answer])
     await expect(api.post('orders', { json: { of: 'one' } })).rejects.toHaveProperty('response.status', answer.status)

@@ -38,7 +38,7 @@ describe('REQ-40: a refresh at an OAuth token endpoint', () => {
     ])
   })
 
-  test('needs no preflight, takes no cookie along, is cached and followed nowhere, and says nothing of the page', async () => {
+  test('REQ-23, REQ-24, REQ-28: needs no preflight, takes no cookie along, is cached and followed nowhere, and says nothing of the page', async () => {
     const { fetch, calls } = recorder(tokens)
     await oauthRefresh(endpoints).refresh(asking({ fetch }))
     const request = calls[0]?.request as Request

@@ -160,7 +160,7 @@ describe('M6, M7: a sign-out by a tab that has not heard of the last refresh', (
     expect(s.tabs[0].session.state).toEqual({ status: 'signed-out', reason: 'signed-out' })
   })
 
-  test('F66: the refresh in flight is not aborted: what it is granted is revoked', async () => {
+  test('F66, REQ-55: the refresh in flight is not aborted: what it is granted is revoked', async () => {
     const script = scripted()
     const s = scene({ tabs: 2, session: { refresh: script.refresher } })
     script.stage = s
@@ -347,7 +347,7 @@ describe('M10: an absent record', () => {
 })
 
 describe('M11: no answer', () => {
-  test('F33: the answer is lost once: the same token is presented again at once, within the grace window', async () => {
+  test('F33, REQ-56: the answer is lost once: the same token is presented again at once, within the grace window', async () => {
     const s = scene({ tabs: 2, rotation: 'grace' })
     await s.tabs[0].session.signIn(s.server.grant())
     s.server.fail('answer-lost')

@@ -149,7 +149,7 @@ describe('the idle limit', () => {
     for (const at of heard) expect(Math.abs(at - last - minutes(15))).toBeLessThanOrEqual(seconds(5))
   })
 
-  test('REQ-111: requests and refreshes are no activity', async () => {
+  test('REQ-106, REQ-111: requests and refreshes are no activity', async () => {
     const s = scene({ session: { ...aal2.session, keepFresh: 'always' } })
     const [tab] = s.tabs
     await begin(s)

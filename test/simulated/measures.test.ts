@@ -3,7 +3,7 @@ import { callFrom, hours, listenTo, minutes, roughen, scene, seconds, seeds, set
 
 // The table of measures: each promise as a number, counted at the server.
 
-describe('F01: eight tabs, two hundred expiries, strict rotation, slow network, store and messages', () => {
+describe('F01, REQ-39: eight tabs, two hundred expiries, strict rotation, slow network, store and messages', () => {
   test.each(seeds(50))(
     'one refresh per expiry, no reuse, no end, and no call without a valid token (seed %i)',
     async (seed) => {
@@ -46,7 +46,7 @@ describe('F01: eight tabs, two hundred expiries, strict rotation, slow network, 
   })
 })
 
-describe('F09, REQ-61: sign-out in one tab of eight', () => {
+describe('F09, REQ-61, REQ-65: sign-out in one tab of eight', () => {
   test.each(seeds(20))('each tab announces it once within 500 ms, and the server is told once (seed %i)', async (seed) => {
     const s = scene({ tabs: 8, seed })
     roughen(s, seed)

@@ -96,7 +96,7 @@ describe('ready', () => {
     expect((await settled(s, callFrom(tab))).value).toBe(200)
   })
 
-  test('F42: a cold start after an eviction: signed out, no reason, no event', async () => {
+  test('F42, REQ-132: a cold start after an eviction: signed out, no reason, no event', async () => {
     const s = scene()
     await s.tabs[0].session.signIn(s.server.grant())
     s.tabs[0].crash()
@@ -172,7 +172,7 @@ describe('signIn', () => {
     expect(s.server.refreshes).toBe(1)
   })
 
-  test('REQ-122: the same sealed sign-in twice is once', async () => {
+  test('the same sealed sign-in twice is once', async () => {
     const s = scene()
     const sealed = seal({}, { ...s.server.grant() }) as Parameters<(typeof s.tabs)[0]['session']['signIn']>[0]
     await Promise.all([s.tabs[0].session.signIn(sealed), s.tabs[0].session.signIn(sealed)])
@@ -216,7 +216,7 @@ describe('signIn', () => {
 })
 
 describe('signOut', () => {
-  test('is over here before it returns, erases the device, tells the waiters and the app, and then the server', async () => {
+  test('REQ-11, REQ-63: is over here before it returns, erases the device, tells the waiters and the app, and then the server', async () => {
     const order: string[] = []
     const script = scripted({ revoke: async () => void order.push('revoked') })
     const s = scene({ session: { refresh: script.refresher } })
@@ -233,7 +233,7 @@ describe('signOut', () => {
     expect(order).toEqual(['waiter', 'announced', 'revoked'])
   })
 
-  test('twice is once; for nobody it confirms nothing; while loading it waits for who is there', async () => {
+  test('REQ-73: twice is once; for nobody it confirms nothing; while loading it waits for who is there', async () => {
     const s = scene({ tabs: 2 })
     expect((await settled(s, s.tabs[0].session.signOut())).value).toEqual({ revoked: false })
     await s.tabs[0].session.signIn(s.server.grant())
@@ -245,7 +245,7 @@ describe('signOut', () => {
     expect(s.tabs[0].session.state.status).toBe('signed-out')
   })
 
-  test.each(['revoked', 'incident'] as const)('with reason %s reaches onSessionExpired too, in every tab', async (reason) => {
+  test.each(['revoked', 'incident'] as const)('REQ-120: with reason %s reaches onSessionExpired too, in every tab', async (reason) => {
     const s = scene({ tabs: 2 })
     await s.tabs[0].session.signIn(s.server.grant())
     await s.advance(10)
@@ -270,7 +270,7 @@ describe('signOut', () => {
   })
 
   test.each(['granted', 'refused'])(
-    'F66: a refresh in flight, sign-out, and another user, here and then elsewhere: late, it is %s, and changes nothing',
+    'F66, REQ-55: a refresh in flight, sign-out, and another user, here and then elsewhere: late, it is %s, and changes nothing',
     async (late) => {
       for (const where of [0, 1] as const) {
         const script = scripted()
@@ -326,7 +326,7 @@ describe('refresh', () => {
     expect((await settled(s, s.tabs[0].session.refresh())).code).toBe('closed')
   })
 
-  test('F52: a server that omits the refresh token gets the same one again, ten times', async () => {
+  test('F52, REQ-53: a server that omits the refresh token gets the same one again, ten times', async () => {
     const s = scene({ rotation: 'static' })
     await s.tabs[0].session.signIn(s.server.grant())
     for (let times = 0; times < 10; times++) await settled(s, s.tabs[0].session.refresh())
@@ -357,7 +357,7 @@ describe('getToken', () => {
 })
 
 describe('close', () => {
-  test('F72: whoever waits hears it, the session stays for the others, and twice is once', async () => {
+  test('F72, REQ-127: whoever waits hears it, the session stays for the others, and twice is once', async () => {
     const s = scene({ tabs: 2 })
     await s.tabs[0].session.signIn(s.server.grant())
     for (const tab of s.tabs) tab.hide()
@@ -564,7 +564,7 @@ describe('session.fetch, situation by situation', () => {
     expect(s.tabs[0].session.state).toMatchObject({ status: 'signed-in', trouble: null })
   })
 
-  test('token expired, server down: refresh_unavailable with retryAt and cause; signed in, in trouble; nothing sent', async () => {
+  test('REQ-121: token expired, server down: refresh_unavailable with retryAt and cause; signed in, in trouble; nothing sent', async () => {
     const s = scene()
     await s.tabs[0].session.signIn(s.server.grant())
     s.tabs[0].hide()
@@ -581,7 +581,7 @@ describe('session.fetch, situation by situation', () => {
     expect(s.server.calls).toEqual([])
   })
 
-  test('F53, F54: an API that always says 401: a hundred calls, at most two hundred requests, one refresh, the 401 is the caller’s', async () => {
+  test('F53, F54, REQ-36: an API that always says 401: a hundred calls, at most two hundred requests, one refresh, the 401 is the caller’s', async () => {
     const s = scene()
     await s.tabs[0].session.signIn(s.server.grant())
     s.server.onRequest(() => Response.json({ why: 'it says so' }, { status: 401 }))
@@ -597,7 +597,7 @@ describe('session.fetch, situation by situation', () => {
     expect(s.server.presentations.length).toBeLessThanOrEqual(1 + 10) // one in thirty seconds at most
   })
 
-  test('F55: twenty requests in flight with the same token, their 401s five seconds apart: one refresh, and each is sent once more', async () => {
+  test('F55, REQ-36: twenty requests in flight with the same token, their 401s five seconds apart: one refresh, and each is sent once more', async () => {
     const s = scene()
     await s.tabs[0].session.signIn(s.server.grant())
     const first = await s.tabs[0].session.getToken()

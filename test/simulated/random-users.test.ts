@@ -5,7 +5,7 @@ import { chances, tryChances } from './schedule.ts'
 // Two files, so that two cores work. A failure prints the seed and the shortest trace that shows it; LATCHKEY_SEED starts elsewhere,
 // LATCHKEY_RUNS says how many, and `npm run soak` goes on for as long as one likes.
 
-describe('I1 to I7, whatever the order of things', () => {
+describe('REQ-116: I1 to I7, whatever the order of things', () => {
   test.for([
     { kind: 'users', runs: 10_000, title: chances.users.title },
     { kind: 'ownClocks', runs: 60, title: chances.ownClocks.title }, // where clocks disagree by more than a token's life, refreshes have no end: each run is a long one

@@ -31,7 +31,7 @@ describe('F02, F04: the lock', () => {
     for (const tab of s.tabs) expect(s.earOf(tab).ended).toEqual([])
   })
 
-  test('F04: it is not taken from a slow refresh: one request, and the other tab gets its token', async () => {
+  test('F04, REQ-126: it is not taken from a slow refresh: one request, and the other tab gets its token', async () => {
     const s = scene({ tabs: 2, session: { refreshTimeout: 35_000 } })
     await s.tabs[0].session.signIn(s.server.grant())
     for (const tab of s.tabs) tab.hide()
@@ -45,7 +45,7 @@ describe('F02, F04: the lock', () => {
   })
 })
 
-describe('F03, F74: listeners', () => {
+describe('F03, F74, REQ-127: listeners', () => {
   test.each(seeds(100))('that call everything get an answer, and events in their order (seed %i)', async (seed) => {
     const s = scene({ tabs: 2, seed })
     const random = roughen(s, seed)
@@ -87,7 +87,7 @@ describe('F03, F74: listeners', () => {
     expect(s.server.reused).toBe(0)
   })
 
-  test('F74: each subscriber gets one snapshot first, then every change once, whenever it came; an exception stops nobody', async () => {
+  test('F74, REQ-122: each subscriber gets one snapshot first, then every change once, whenever it came; an exception stops nobody', async () => {
     const s = scene({ tabs: 1 })
     const { session } = s.tabs[0]
     const seen: Record<string, string[]> = { early: [], broken: [], late: [] }
@@ -111,7 +111,7 @@ describe('F03, F74: listeners', () => {
   })
 })
 
-describe('F05, F45: without Web Locks', () => {
+describe('F05, F45, REQ-125: without Web Locks', () => {
   test('F05: five tabs, each expiry in the same millisecond, answers after 9.5 s of 10: no reuse, and nobody gives up early', async () => {
     const s = scene({ tabs: 5 })
     s.browser.behaviour.hasLocks = false
@@ -163,7 +163,7 @@ describe('F05, F45: without Web Locks', () => {
   })
 })
 
-describe('F07: an old refresh token in a tab that slept', () => {
+describe('F07, REQ-54: an old refresh token in a tab that slept', () => {
   test('is never presented: the tab goes on with what is stored', async () => {
     const s = scene({ tabs: 2 })
     await s.tabs[0].session.signIn(s.server.grant())
@@ -203,7 +203,7 @@ describe('F10, F11, F17: who is signed in', () => {
     expect(s.tabs[0].session.state).toMatchObject({ subject: 'two' })
   })
 
-  test('F10: straight over a session: running calls get session_ended, user-changed, and new ones the new session', async () => {
+  test('F10, REQ-74: straight over a session: running calls get session_ended, user-changed, and new ones the new session', async () => {
     const s = scene({ tabs: 2 })
     await s.tabs[0].session.signIn(s.server.grant(), { subject: 'one' })
     await s.advance(seconds(1))
@@ -315,7 +315,7 @@ describe('F14, F70, F72: several instances on a page', () => {
     await takeLock(s) // free
   })
 
-  test('F72: a thousand created, listened to and closed leave no timer and no listener', async () => {
+  test('F72, REQ-127: a thousand created, listened to and closed leave no timer and no listener', async () => {
     const s = scene({ tabs: 0 as 1 })
     const tab = s.world.openTab()
     await tab.session.signIn(s.server.grant())
@@ -427,25 +427,28 @@ describe('F33, F49: a tab that dies in its refresh', () => {
     expect(s.server.refreshes).toBeLessThanOrEqual(2)
   })
 
-  test.each(seeds(50))('F33: reloaded in the middle of a refresh, server with a grace window: still signed in (seed %i)', async (seed) => {
-    const s = scene({ seed, rotation: 'grace' })
-    const random = seededRandom(seed)
-    await s.tabs[0].session.signIn(s.server.grant())
-    s.tabs[0].hide()
-    await s.advance(minutes(10))
-    s.latency = () => 500
-    roughen(s, seed, { store: 5, message: 5 })
-    void callFrom(s.tabs[0]).catch(() => {})
-    await s.advance(random() * 1_200)
-    const before = s.server.presentations.length
-    const reloading = s.tabs[0].reload()
-    await s.advance(100)
-    const tab = await reloading
-    expect((await settled(s, callFrom(tab))).value).toBe(200)
-    expect(s.server.presentations.length - before).toBeLessThanOrEqual(2)
-  })
+  test.each(seeds(50))(
+    'F33, REQ-56: reloaded in the middle of a refresh, server with a grace window: still signed in (seed %i)',
+    async (seed) => {
+      const s = scene({ seed, rotation: 'grace' })
+      const random = seededRandom(seed)
+      await s.tabs[0].session.signIn(s.server.grant())
+      s.tabs[0].hide()
+      await s.advance(minutes(10))
+      s.latency = () => 500
+      roughen(s, seed, { store: 5, message: 5 })
+      void callFrom(s.tabs[0]).catch(() => {})
+      await s.advance(random() * 1_200)
+      const before = s.server.presentations.length
+      const reloading = s.tabs[0].reload()
+      await s.advance(100)
+      const tab = await reloading
+      expect((await settled(s, callFrom(tab))).value).toBe(200)
+      expect(s.server.presentations.length - before).toBeLessThanOrEqual(2)
+    },
+  )
 
-  test('F33: under strict rotation the outcome is one clean end', async () => {
+  test('F33, REQ-56: under strict rotation the outcome is one clean end', async () => {
     const s = scene({ tabs: 2 })
     await s.tabs[0].session.signIn(s.server.grant())
     s.latency = () => 500

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { callFrom, hours, minutes, roughen, scene, scripted, seconds, settled, storedIn, tokens, watch } from './scene.ts'
 
 describe('B: clocks and lifetimes', () => {
-  test.each([2_592_000, 315_360_000])('F18: a token of %i s is not refreshed on its first day', async (expiresIn) => {
+  test.each([2_592_000, 315_360_000])('F18, REQ-46: a token of %i s is not refreshed on its first day', async (expiresIn) => {
     const s = scene({ expiresIn })
     await s.tabs[0].session.signIn(s.server.grant())
     await s.advance(hours(24))
@@ -32,7 +32,7 @@ describe('B: clocks and lifetimes', () => {
     expect(s.server.calls.every(({ credential }) => credential === 'valid')).toBe(true)
   })
 
-  test('F20: eight hours of sleep in which the monotonic clock stood still: the first call refreshes before it leaves', async () => {
+  test('F20, REQ-46: eight hours of sleep in which the monotonic clock stood still: the first call refreshes before it leaves', async () => {
     const s = scene()
     await s.tabs[0].session.signIn(s.server.grant())
     s.tabs[0].freeze()
@@ -55,7 +55,7 @@ describe('B: clocks and lifetimes', () => {
   })
 
   test.each([-25, -1, -1 / 12, 1 / 12, 1, 25])(
-    'F21: a clock that is %d h wrong: 24 to 26 refreshes a day, no expired token, no end',
+    'F21, REQ-45: a clock that is %d h wrong: 24 to 26 refreshes a day, no expired token, no end',
     async (offset) => {
       const s = scene({ expiresIn: 3_600 })
       s.insideOf(s.tabs[0]).setClock(hours(offset))
@@ -164,7 +164,7 @@ describe('B: clocks and lifetimes', () => {
     expect([...s.browser.records.values()].join()).not.toMatch(/NaN|Infinity/)
   })
 
-  test('F50, F51: of unknown lifetime: used until a 401, and then one refresh', async () => {
+  test('F50, F51, REQ-35: of unknown lifetime: used until a 401, and then one refresh', async () => {
     const s = scene()
     const login = s.server.grant({ access_token: 'a1b2c3' })
     await s.tabs[0].session.signIn({ ...login, expires_in: null })
@@ -185,7 +185,7 @@ describe('B: clocks and lifetimes', () => {
 })
 
 describe('C: networks and servers that fail', () => {
-  test('F27: offline at the start with an expired token: signed in, nothing stored changes, and back within 2 s of the network', async () => {
+  test('F27, REQ-129: offline at the start with an expired token: signed in, nothing stored changes, and back within 2 s of the network', async () => {
     const s = scene()
     await s.tabs[0].session.signIn(s.server.grant())
     s.world.close()
@@ -276,7 +276,7 @@ describe('C: networks and servers that fail', () => {
     expect(s.server.presentations).toHaveLength(2)
   })
 
-  test('F32: the endpoint never answers: twenty calls in two tabs settle by their deadline, and the next attempt succeeds', async () => {
+  test('F32, REQ-130: the endpoint never answers: twenty calls in two tabs settle by their deadline, and the next attempt succeeds', async () => {
     const s = scene({ tabs: 2, rotation: 'grace' })
     await s.tabs[0].session.signIn(s.server.grant())
     for (const tab of s.tabs) tab.hide()
@@ -294,7 +294,7 @@ describe('C: networks and servers that fail', () => {
     expect(s.server.reused).toBe(0)
   })
 
-  test('F35: one of three callers gives up: it hears at once, the others get the token, and it is stored even if all give up', async () => {
+  test('F35, REQ-130: one of three callers gives up: it hears at once, the others get the token, and it is stored even if all give up', async () => {
     const s = scene()
     await s.tabs[0].session.signIn(s.server.grant())
     s.tabs[0].hide()
@@ -322,7 +322,7 @@ describe('C: networks and servers that fail', () => {
     expect(storedIn(s)!.generation).toBe(generation + 1)
   })
 
-  test('F36: sign-out offline: over here and on the device at once, not confirmed, and nothing comes back with the network', async () => {
+  test('F36, REQ-11, REQ-73: sign-out offline: over here and on the device at once, not confirmed, and nothing comes back with the network', async () => {
     const s = scene({ tabs: 2 })
     await s.tabs[0].session.signIn(s.server.grant())
     for (const tab of s.tabs) tab.offline()

@@ -8,7 +8,7 @@ import { openOn, unhandledIn } from './by-hand.ts'
 // A: tabs, windows and instances that share one session.
 
 test.each(seeds(1))(
-  'F01: eight tabs need a token within 20 ms of one another, two hundred times: one refresh each, and all have it within a second (seed %i)',
+  'F01, REQ-39: eight tabs need a token within 20 ms of one another, two hundred times: one refresh each, and all have it within a second (seed %i)',
   async (seed) => {
     const s = scene({ tabs: 8, seed })
     const random = roughen(s, seed)
@@ -53,7 +53,7 @@ describe('F02', () => {
     expect(asked()).toBeGreaterThan(0) // and it would have been noticed
   })
 
-  test('F02: an expired one settles within 15 s, with nothing unhandled, and within 2 s once the holder is gone', async () => {
+  test('F02, REQ-124: an expired one settles within 15 s, with nothing unhandled, and within 2 s once the holder is gone', async () => {
     const unhandled = await unhandledIn(async () => {
       const s = scene()
       await s.tabs[0].session.signIn(s.server.grant())
@@ -224,7 +224,7 @@ describe('F08', () => {
     return { s, open, reads }
   }
 
-  test('F08: a tab that reads what was true three seconds ago presents no spent token, and has the new one within 5 s', async () => {
+  test('F08, REQ-54: a tab that reads what was true three seconds ago presents no spent token, and has the new one within 5 s', async () => {
     const { s, open } = laggingBrowser()
     const [a, b] = [open('a', { keepFresh: 'on-demand' }), open('b', { keepFresh: 'on-demand' })]
     const ended = [a, b].map(({ session }) => listenTo(session).ended)

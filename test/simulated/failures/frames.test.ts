@@ -2,7 +2,7 @@
 import { createSession, type RefreshFunction } from 'latchkey'
 import { expect, test } from 'vitest'
 
-test('F61: from start to end, no element is made, least of all a frame; and a refusal is the end after one question', async () => {
+test('F61, REQ-69: from start to end, no element is made, least of all a frame; and a refusal is the end after one question', async () => {
   const made: string[] = []
   for (const name of ['createElement', 'createElementNS'] as const) {
     const make = document[name].bind(document) as (...given: unknown[]) => Element

@@ -188,7 +188,7 @@ describe('F30', () => {
 })
 
 describe('F32', () => {
-  test('F32: an endpoint that never answers, not to be asked again at once: twenty calls settle, and the lock is free, within 12 s', async () => {
+  test('F32, REQ-124, REQ-130: an endpoint that never answers, not to be asked again at once: twenty calls settle, and the lock is free, within 12 s', async () => {
     const s = scene({ tabs: 0 as 1, rotation: 'grace' })
     const refresher = { ...s.server.refresher, retryUnanswered: false }
     const tabs = [1, 2].map(() => openOn(s, () => ({}), { refresh: refresher }))

@@ -81,7 +81,7 @@ test.each([{ refresh_token: undefined }, { refresh_token: null }, { refresh_toke
   },
 )
 
-test('F54: a 401 that says nothing, twenty times a minute: half a minute between refreshes, the answer is the caller’s, no end', async () => {
+test('F54, REQ-32: a 401 that says nothing, twenty times a minute: half a minute between refreshes, the answer is the caller’s, no end', async () => {
   const s = scene({ expiresIn: 36_000 })
   await s.tabs[0].session.signIn(s.server.grant())
   s.server.onRequest(() => new Response('downstream says no', { status: 401, headers: { 'X-Why': 'downstream' } }))
@@ -182,7 +182,7 @@ describe('F56', () => {
 })
 
 test.each(seeds(5))(
-  'F57: revoked while three tabs idle: each is told once within a second of the refusal, and no more requests (seed %i)',
+  'F57, REQ-113: revoked while three tabs idle: each is told once within a second of the refusal, and no more requests (seed %i)',
   async (seed) => {
     const s = scene({ tabs: 3, seed })
     roughen(s, seed)

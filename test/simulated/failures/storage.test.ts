@@ -119,7 +119,7 @@ describe('F41', () => {
   })
 })
 
-test('F42: the record of three live tabs is cleared: it is there again after one write, and nobody has noticed', async () => {
+test('F42, REQ-132: the record of three live tabs is cleared: it is there again after one write, and nobody has noticed', async () => {
   const s = scene({ tabs: 3 })
   roughen(s, 42)
   await settled(s, s.tabs[0].session.signIn(s.server.grant()))

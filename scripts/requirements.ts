@@ -1,0 +1,67 @@
+/**
+ * What stands between a requirement of docs/references.md and its whole. Whoever builds the rest of one deletes its line; a requirement that
+ * neither a test names nor a line here explains is printed as not shown.
+ */
+export type Reservation =
+  /** We do otherwise, and a record says why. */
+  | { readonly kind: 'deviates'; readonly record: string; readonly reason: string }
+  | { readonly kind: 'not yet'; readonly reason: string }
+  | { readonly kind: 'does not apply'; readonly reason: string }
+
+const deviates = (record: string, reason: string): Reservation => ({ kind: 'deviates', record, reason })
+const notYet = (reason: string): Reservation => ({ kind: 'not yet', reason })
+const doesNotApply = (reason: string): Reservation => ({ kind: 'does not apply', reason })
+
+const where = '012-where-a-session-differs-from-the-standards.md'
+const dpop = notYet('comes with DPoP')
+const stepUp = notYet('comes with step-up')
+const signals = notYet('comes with signals')
+
+export const reservations: Readonly<Record<string, Reservation>> = {
+  'REQ-01': deviates(where, 'the default store keeps them on the device, sealed; `memoryStore()` does not'),
+  'REQ-04': notYet('comes with the vault; until then a cookie strategy keeps the refresh token from the page'),
+  'REQ-06': deviates(where, 'the default store persists, sealed; `memoryStore()` does not'),
+  'REQ-07': dpop,
+  'REQ-08': doesNotApply('there is no mode in which a service worker holds tokens for pages'),
+  'REQ-10': deviates(where, 'the functions of the platform are looked up when they are used'),
+  'REQ-13': deviates(where, 'on an http origin of a LAN a session lives in memory'),
+  'REQ-15': notYet('there is no builder of policies'),
+  'REQ-27': deviates(where, 'where an answer has no `expires_in`, `exp − iat` of a JWT is read'),
+  'REQ-30': deviates(where, '`getToken` hands out an access token, for what is not fetch; nothing hands out a refresh token'),
+  'REQ-42': deviates(where, '`invalid_client` and its like keep the session'),
+  'REQ-45': deviates(where, 'the times in an ID token are compared with no clock, so no skew is too much'),
+  'REQ-49': deviates('010-an-answer-for-somebody-else.md', '`auth_time` is not compared'),
+  'REQ-50': deviates(where, '`exp` and `iat` are compared with no clock: the nonce ties the token to the sign-in'),
+  'REQ-51': notYet('a scope that has become narrower is stored, and not announced'),
+  'REQ-62': notYet('a revocation that was answered 503 is not tried again: `signOut` says `revoked: false`'),
+  'REQ-68': notYet('there is no handler for a front-channel logout'),
+  'REQ-70': signals,
+  'REQ-71': deviates(where, 'a tab that is alive writes a cleared record back'),
+  'REQ-75': notYet('nothing is said to the credential manager of the browser'),
+  'REQ-86': dpop,
+  'REQ-87': dpop,
+  'REQ-88': dpop,
+  'REQ-89': dpop,
+  'REQ-90': dpop,
+  'REQ-91': dpop,
+  'REQ-92': dpop,
+  'REQ-93': dpop,
+  'REQ-94': dpop,
+  'REQ-95': dpop,
+  'REQ-96': dpop,
+  'REQ-97': dpop,
+  'REQ-98': dpop,
+  'REQ-100': stepUp,
+  'REQ-101': stepUp,
+  'REQ-102': stepUp,
+  'REQ-103': stepUp,
+  'REQ-104': signals,
+  'REQ-105': signals,
+  'REQ-107': stepUp,
+  'REQ-116': notYet('events have no names of the OWASP logging vocabulary'),
+  'REQ-119': notYet('there are no counters of anomalies; `diagnostic` has what they would count'),
+  'REQ-120': notYet('`signOut({ reason: "incident" })` ends every tab; sessions that began before a moment cannot be named'),
+  'REQ-123': notYet('there is no playbook for incidents'),
+  'REQ-134': notYet('nothing tells whether a frame is partitioned; two partitions are two sessions'),
+  'REQ-140': notYet('what is expired goes when its session is next opened; records of other names, and of ends long past, stay'),
+}

@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'vitest'
+import { minutes, roughen, scene, scripted, seconds, seeds, settled, storedIn, tokens, watch } from './scene.ts'
+
+/** Which tokens lie in the store: `access-one refresh-one`. */
+const stored = (s: Parameters<typeof storedIn>[0]): string => {
+  const text = JSON.stringify(storedIn(s)?.grant)
+  return ['access', 'refresh'].flatMap((kind) => text.match(new RegExp(`${kind}-\\w+`)) ?? []).join(' ')
+}
+
+describe('REQ-52: the tokens that a refresh brings', () => {
+  test.each(seeds(30))('lie in the store as a pair, old or new, whenever the tab dies (seed %i)', async (seed) => {
+    const script = scripted()
+    const s = scene({ session: { refresh: script.refresher }, seed })
+    script.stage = s
+    const random = roughen(s, seed)
+    await settled(s, s.tabs[0].session.signIn(tokens('one')))
+    script.answers.push({ after: random() * 100, give: tokens('two') })
+    void watch(s.tabs[0].session.refresh(), s.now)
+    await s.advance(random() * 200)
+    s.tabs[0].crash()
+    await s.advance(seconds(1))
+    expect(['access-one refresh-one', 'access-two refresh-two']).toContain(stored(s))
+  })
+
+  test('lie there before anybody is given them', async () => {
+    const script = scripted()
+    const s = scene({ tabs: 2, session: { refresh: script.refresher } })
+    script.stage = s
+    s.browser.behaviour.storeDelay = () => 50
+    await settled(s, s.tabs[0].session.signIn(tokens('one')))
+    await s.advance(seconds(1))
+    script.answers.push({ after: 100, give: tokens('two') })
+    const seen: string[] = []
+    for (const { session } of s.tabs) void session.refresh().then(() => seen.push(stored(s)))
+    await s.advance(seconds(5))
+    expect(seen).toEqual(Array(2).fill('access-two refresh-two'))
+  })
+})
+
+describe('REQ-57: a refresh token that the server refuses', () => {
+  test('though it is the newest that anybody here knows: each tab is told once, and that no answer of ours was lost', async () => {
+    const s = scene({ tabs: 3 })
+    await settled(s, s.tabs[0].session.signIn(s.server.grant()))
+    await settled(s, s.tabs[0].session.refresh())
+    s.server.revoke() // as a server of strict rotation does when somebody else has presented it
+    await s.advance(minutes(6))
+    for (const tab of s.tabs) expect(s.earOf(tab).ended).toMatchObject([{ reason: 'rejected', answerLost: false }])
+  })
+
+  test('whose answer died with a tab: that is said', async () => {
+    const s = scene({ tabs: 2 })
+    await settled(s, s.tabs[0].session.signIn(s.server.grant()))
+    s.latency = () => 500
+    void watch(s.tabs[0].session.refresh(), s.now)
+    await s.advance(700) // rotated, not answered
+    s.tabs[0].crash()
+    await s.advance(minutes(10))
+    expect(s.earOf(s.tabs[1]).ended).toMatchObject([{ reason: 'rejected', answerLost: true }])
+  })
+})
