@@ -47,7 +47,7 @@ async function refreshesOnce(scene: BackendScene, tabs: readonly Page[], path: s
 
 describe('a backend for frontend', () => {
   test('REQ-76, F01: four tabs that call all the time renew the session once, the backend its tokens meanwhile, and no token reaches the browser', async () => {
-    const scene = await fourTabs({ ...bff, idle: 15, accessTokenLifetime: 4 })
+    const scene = await fourTabs({ ...bff, idle: 15, accessTokenLifetime: 6 })
     const { tabs, api, provider, tokens, asked } = scene
     for (const tab of tabs) await callAllTheTime(tab)
     await refreshesOnce(scene, tabs, '/bff/session', posts(scene, '/bff/session').length)
