@@ -37,9 +37,8 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
-          // One browser at a time: its tests measure what tabs do to each other.
-          fileParallelism: false,
-          maxWorkers: 1,
+          // Most of the time a browser waits for a token to expire: two of them fit on two cores.
+          maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           expect: { poll: { timeout: 10_000 } },
