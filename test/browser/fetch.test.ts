@@ -277,3 +277,26 @@ test('the platform is left as it was found (F79)', async () => {
   // What the test itself has put there.
   expect(found.changed.filter((name) => !/^window\.(app|changed|compared|__playwright|__pw)/.test(name))).toEqual([])
 })
+
+test('REQ-83: what an address, a message or a stored value asks for is never sent', async () => {
+  const { open, server, context } = await stage(browser)
+  const page = await open('/')
+  await signIn(page, server)
+  const sent: string[] = []
+  context.on('request', (request) => sent.push(`${request.method()} ${new URL(request.url()).pathname}`))
+  await page.evaluate(async () => {
+    const order = { url: '/api/transfer', path: '/api/transfer', method: 'POST', tokenEndpoint: '/api/transfer', session: '/api/transfer' }
+    history.replaceState(order, '', '/?url=/api/transfer&redirect_uri=/api/transfer&code=1&state=2#post;/api/transfer')
+    dispatchEvent(new HashChangeEvent('hashchange'))
+    dispatchEvent(new PopStateEvent('popstate', { state: order }))
+    postMessage(order, '*')
+    new BroadcastChannel('latchkey:test').postMessage({ ...order, generation: 99, missing: true })
+    localStorage.setItem('latchkey:test', JSON.stringify(order))
+    dispatchEvent(new StorageEvent('storage', { key: 'latchkey:test', newValue: JSON.stringify(order) }))
+    dispatchEvent(new Event('focus'))
+  })
+  await calm(500)
+  expect(sent).toEqual([])
+  expect(await page.evaluate(() => window.app.call())).toBe(200)
+  expect(sent).toEqual(['GET /api/me'])
+})
