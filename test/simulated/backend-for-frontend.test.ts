@@ -72,6 +72,16 @@ describe('expiry', () => {
     expect(backend.counted).toMatchObject({ logouts: 0, forged: 0 })
   })
 
+  test('REQ-99: where the browser holds a call back while it renews a bound cookie itself, the session waits, and asks no second time', async () => {
+    const { s, backend } = await backendScene({ tabs: 4 })
+    const { asked } = backend.counted
+    backend.instead.push(() => pause(s, seconds(3)).then(() => Response.json({ expires_in: 300, sub: 'ann' })))
+    await settled(s, Promise.all(s.tabs.map(({ session }) => session.refresh())))
+    expect(backend.counted.asked).toBe(asked + 1)
+    expect(await Promise.all(s.tabs.map(async (tab) => (await settled(s, callFrom(tab))).value))).toEqual([200, 200, 200, 200])
+    expect(backend.counted).toMatchObject({ logouts: 0, forged: 0 })
+  })
+
   test('F25: a backend whose session has always just run out is not asked over and over', async () => {
     const { s, backend } = await backendScene()
     backend.lasts = 0
