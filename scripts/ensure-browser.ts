@@ -69,7 +69,7 @@ function onSearchPath(names: readonly string[]): string[] {
   return names.flatMap((name) => folders.map((folder) => join(folder, name)))
 }
 
-function isProgram(path: string): boolean {
+export function isProgram(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)
     return true
@@ -78,7 +78,7 @@ function isProgram(path: string): boolean {
   }
 }
 
-function isRootOnDebian(): boolean {
+export function isRootOnDebian(): boolean {
   return process.getuid?.() === 0 && existsSync('/etc/debian_version')
 }
 
@@ -103,7 +103,7 @@ function run(command: string, args: string[]): boolean {
 }
 
 /** For what may fail: a mirror that lacks a package. */
-function runQuietly(command: string, args: string[]): boolean {
+export function runQuietly(command: string, args: string[]): boolean {
   return spawn(command, args).status === 0
 }
 

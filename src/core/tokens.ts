@@ -16,6 +16,8 @@ export interface TokenResponse {
   readonly refresh_token?: string | null | undefined
   /** Seconds. */
   readonly refresh_expires_in?: number | null | undefined
+  /** The same, as GitHub and Azure AD B2C call it. */
+  readonly refresh_token_expires_in?: number | null | undefined
   /** The same, as draft-ietf-oauth-refresh-token-expiration calls it. */
   readonly refresh_token_timeout?: number | null | undefined
   /** Seconds. After that only a new sign-in helps, whatever is refreshed (the same draft). A `session_expiry` of the ID token is heeded in the same way. */
@@ -90,7 +92,8 @@ export function readTokens(input: unknown, tokenless = false): Issued {
     lasts,
     refreshToken: refresh ? secret(refresh) : null,
     // Nought is how some servers say that it does not expire.
-    refreshLasts: seconds(field('refresh_expires_in')) || seconds(field('refresh_token_timeout')) || null,
+    refreshLasts:
+      seconds(field('refresh_expires_in')) || seconds(field('refresh_token_expires_in')) || seconds(field('refresh_token_timeout')) || null,
     sessionLasts: spanOf(iat, sessionEnd) ?? (seconds(field('authorization_expires_in')) || null),
     scope: text(field('scope')),
     subject: typeof sub === 'string' ? sub : null,

@@ -23,6 +23,11 @@ export interface OAuthOptions {
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
   /** Further authorization parameters of the provider's own (`audience`, `connection`). They replace none of ours. */
   readonly parameters?: Readonly<Record<string, string>> | undefined
+  /**
+   * Is this answer to a refresh a refusal for good? For providers that do not say `invalid_grant`. `json` is `undefined` if the body is not JSON.
+   * @defaultValue `invalid_grant`, `interaction_required` and `login_required`, with a 4xx
+   */
+  readonly isRejected?: ((status: number, json: unknown) => boolean) | undefined
 }
 
 /** Opaque but for what a session needs of it. */
@@ -56,9 +61,9 @@ interface Memory {
  * An OAuth 2.0 / OpenID Connect provider: `refresh` of a session, and what the sign-in functions below are given. Loads the
  * metadata when first needed, checks the issuer, keeps it for a day. Starts nothing.
  *
- * A refresh ends the session on `invalid_grant` (RFC 6749 §5.2), and on an ID token of somebody else (OpenID Connect Core §12.2): then
- * `user-changed`. Everything else is for now, a provider that cannot be discovered included. Sign-out revokes the refresh token and the
- * access tokens (RFC 7009).
+ * A refresh ends the session on `invalid_grant` (RFC 6749 §5.2), on `interaction_required` and `login_required`, and on an ID token of
+ * somebody else (OpenID Connect Core §12.2): then `user-changed`. Everything else is for now, a provider that cannot be discovered
+ * included. Sign-out revokes the refresh token and the access tokens (RFC 7009).
  * @throws TypeError naming an unusable option
  * @example
  * ```ts
@@ -67,7 +72,7 @@ interface Memory {
  * ```
  */
 export function oauth(options: OAuthOptions): OAuthProvider {
-  const { issuer, clientId, scope = 'openid offline_access', redirectUri, metadata: given, parameters = {} } = options ?? {}
+  const { issuer, clientId, scope = 'openid offline_access', redirectUri, metadata: given, parameters = {}, isRejected } = options ?? {}
   for (const [name, value] of Object.entries({ issuer, clientId, scope, redirectUri: redirectUri ?? '/', ...parameters })) {
     if (typeof value !== 'string' || !value) throw new TypeError(`\`${name}\` must be a text, and not an empty one.`)
   }
@@ -75,6 +80,7 @@ export function oauth(options: OAuthOptions): OAuthProvider {
     throw new TypeError('`issuer` must be an https URL (http on loopback only) without query and fragment.')
   if (given !== undefined && (typeof given !== 'object' || !given || (given.issuer ?? issuer) !== issuer))
     throw new TypeError('`metadata` must be what the provider says of itself, and name no other `issuer`.')
+  if (isRejected !== undefined && typeof isRejected !== 'function') throw new TypeError('`isRejected` must be a function.')
 
   const wellKnown = scope.split(' ').includes('openid') ? 'oidc' : 'oauth2'
   const known = given && Promise.resolve<AuthorizationServer>({ ...given, issuer })
@@ -85,7 +91,7 @@ export function oauth(options: OAuthOptions): OAuthProvider {
     const server = await metadata(fetch)
     const [tokenEndpoint, revocationEndpoint] = [endpointOf(server, 'token_endpoint'), endpointOf(server, 'revocation_endpoint')]
     if (!tokenEndpoint) throw new Error('The provider names no token endpoint. The session stays; check `issuer` or `metadata`.')
-    return oauthRefresh({ tokenEndpoint, clientId, revocationEndpoint })
+    return oauthRefresh({ tokenEndpoint, clientId, revocationEndpoint, isRejected })
   }
 
   const provider: OAuthProvider = {

@@ -1,7 +1,7 @@
 import type { TokenResponse, Tokens } from '../core/tokens.ts'
 import type { Refresher } from '../ports.ts'
 import { type Csrf, csrfHeader } from './csrf.ts'
-import { isRefusal, tokensIn } from './outcome.ts'
+import { isRefusal, refusalBy, tokensIn } from './outcome.ts'
 import { cookieRequest, logoutAt, tokenRequest } from './token-request.ts'
 
 /** How your endpoint differs from what {@link refreshEndpoint} takes for granted. */
@@ -16,7 +16,7 @@ export interface RefreshEndpointOptions {
   readonly body?: ((refreshToken: string) => unknown) | undefined
   /** Finds the tokens in an unusual answer. @defaultValue both spellings, also inside `data` or `tokens` */
   readonly parse?: ((json: unknown) => TokenResponse | Tokens) | undefined
-  /** Is this answer a refusal for good? `json` is `undefined` if the body is not JSON. @defaultValue `invalid_grant`, or a 401 that is not a web page */
+  /** Is this answer a refusal for good? `json` is `undefined` if the body is not JSON. @defaultValue `invalid_grant`, `interaction_required` or `login_required` with a 4xx, or a 401 that is not a web page */
   readonly isRejected?: ((status: number, json: unknown) => boolean) | undefined
 }
 
@@ -24,8 +24,8 @@ export interface RefreshEndpointOptions {
  * Refreshes at your own backend: POST JSON `{ refreshToken }`, answered with tokens in either spelling. With
  * `refreshToken: 'cookie'` the body is empty and the HttpOnly cookie goes along, with a header against CSRF.
  *
- * Ends the session on `invalid_grant`, and on a 401 that is not a web page (what home-made backends answer). Everything else
- * (network, 403, 408, 425, 429, 5xx, HTML) is for now.
+ * Ends the session on `invalid_grant` (and the like: `isRejected` has the list), and on a 401 that is not a web page (what home-made
+ * backends answer). Everything else (network, 403, 408, 425, 429, 5xx, HTML) is for now.
  * @example
  * ```ts
  * refreshEndpoint('https://api.example.com/auth/refresh', { refreshToken: 'cookie', logout: '/auth/logout' })
@@ -37,11 +37,11 @@ export function refreshEndpoint(url: string, options: RefreshEndpointOptions = {
   const { body = (refreshToken: string) => ({ refreshToken }), parse = findTokens, isRejected } = options
   if (place !== 'body' && place !== 'cookie') throw new TypeError("`refreshToken` must be 'body' or 'cookie'.")
   if (logout !== undefined && typeof logout !== 'string') throw new TypeError('`logout` must be an address.')
-  for (const [name, option] of Object.entries({ body, parse, isRejected })) {
+  for (const [name, option] of Object.entries({ body, parse })) {
     if (option !== undefined && typeof option !== 'function') throw new TypeError(`\`${name}\` must be a function.`)
   }
   const byCookie = place === 'cookie'
-  const rejects = isRejected ? ({ status, json }: { status: number; json: unknown }) => isRejected(status, json) : isRefusal
+  const rejects = refusalBy(isRejected, isRefusal)
 
   const header = csrfHeader(csrf)
   const request = (refreshToken: string | null): RequestInit =>

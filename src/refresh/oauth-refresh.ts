@@ -1,6 +1,6 @@
 import type { TokenResponse } from '../core/tokens.ts'
 import type { Refresher } from '../ports.ts'
-import { isInvalidGrant, tokensIn } from './outcome.ts'
+import { isRefusedGrant, refusalBy, tokensIn } from './outcome.ts'
 import { tokenRequest } from './token-request.ts'
 
 /** Where {@link oauthRefresh} refreshes, and as whom. */
@@ -11,21 +11,27 @@ export interface OAuthRefreshOptions {
   readonly clientId: string
   /** RFC 7009. @defaultValue sign-out revokes nothing */
   readonly revocationEndpoint?: string | undefined
+  /**
+   * Is this answer a refusal for good? For servers that do not say `invalid_grant`. `json` is `undefined` if the body is not JSON.
+   * @defaultValue `invalid_grant`, `interaction_required` and `login_required`, with a 4xx
+   */
+  readonly isRejected?: ((status: number, json: unknown) => boolean) | undefined
 }
 
 /**
  * Refreshes at an OAuth 2.0 token endpoint (RFC 6749 §6); with `revocationEndpoint`, sign-out revokes there (RFC 7009). Ends the
- * session on `invalid_grant` only.
- * @throws TypeError naming the option that is missing
+ * session on `invalid_grant`, on `interaction_required` and `login_required`, and on nothing else unless `isRejected` says so.
+ * @throws TypeError naming the option that is missing or unusable
  * @example
  * ```ts
  * oauthRefresh({ tokenEndpoint: 'https://login.example.com/token', clientId: 'spa' })
  * ```
  */
-export function oauthRefresh({ tokenEndpoint, clientId, revocationEndpoint }: OAuthRefreshOptions): Refresher {
+export function oauthRefresh({ tokenEndpoint, clientId, revocationEndpoint, isRejected }: OAuthRefreshOptions): Refresher {
   for (const [name, value] of Object.entries({ tokenEndpoint, clientId })) {
     if (typeof value !== 'string' || !value) throw new TypeError(`\`${name}\` is missing.`)
   }
+  const rejects = refusalBy(isRejected, isRefusedGrant)
   /** A form and no header of our own: it needs no preflight, not even while the page is unloading (REQ-40, REQ-64). */
   const form = (fields: Record<string, string | null>): RequestInit => ({
     ...tokenRequest,
@@ -38,7 +44,7 @@ export function oauthRefresh({ tokenEndpoint, clientId, revocationEndpoint }: OA
     id: `${tokenEndpoint} ${clientId}`,
     async refresh({ refreshToken, resource, scope, signal, fetch }) {
       const fields = { grant_type: 'refresh_token', refresh_token: refreshToken, resource, scope }
-      return (await tokensIn(await fetch(tokenEndpoint, { ...form(fields), signal }), isInvalidGrant)) as TokenResponse // the session checks every field
+      return (await tokensIn(await fetch(tokenEndpoint, { ...form(fields), signal }), rejects)) as TokenResponse // the session checks every field
     },
     ...(revocationEndpoint && {
       async revoke({ refreshToken, accessTokens, signal, fetch }) {

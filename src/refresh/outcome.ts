@@ -14,12 +14,31 @@ interface Answer {
 /** Is this answer a refusal for good? */
 export type Refusal = (answer: Answer) => boolean
 
-/** A well-formed `invalid_grant` (RFC 6749 §5.2), and nothing else, ends a session at an OAuth token endpoint. */
-export const isInvalidGrant: Refusal = ({ status, json }) =>
-  status >= 400 && status < 500 && (json as { error?: unknown } | null | undefined)?.error === 'invalid_grant'
+/**
+ * What ends a session at an OAuth token endpoint, and nothing else does: `invalid_grant` (RFC 6749 §5.2), or that only the user can help (OpenID
+ * Connect Core §3.1.2.6), which Microsoft Entra ID answers to a refresh where multi-factor authentication is due.
+ */
+export const isRefusedGrant: Refusal = ({ status, json }) =>
+  status >= 400 &&
+  status < 500 &&
+  /^(invalid_grant|(interaction|login)_required)$/.test((json as { error?: string } | null | undefined)?.error ?? '')
+
+/** As the app judges it, `isRejected` of a strategy's options; else as we do. */
+export function refusalBy(isRejected: ((status: number, json: unknown) => boolean) | undefined, ours: Refusal): Refusal {
+  if (isRejected === undefined) return ours
+  if (typeof isRejected !== 'function') throw new TypeError('`isRejected` must be a function.')
+  return ({ status, json }) => {
+    try {
+      return isRejected(status, json)
+    } catch (cause) {
+      // Its TypeError would pass for one of the network's, and the token be presented at once again.
+      throw new Error('`isRejected` failed on what the server answered. The session stays and tries again; mend `isRejected`.', { cause })
+    }
+  }
+}
 
 /** Home-made backends say it with a 401; one that is a web page comes from something in front of them (F29). */
-export const isRefusal: Refusal = (answer) => isInvalidGrant(answer) || (answer.status === 401 && !answer.html)
+export const isRefusal: Refusal = (answer) => isRefusedGrant(answer) || (answer.status === 401 && !answer.html)
 
 /** Tells apart what ends a session, what is for now, and what may have tokens in it. Pure; the table of its test is the rule. */
 const classify = (answer: Answer, isRejected: Refusal): 'granted' | 'rejected' | 'unavailable' =>

@@ -3,7 +3,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { onTestFinished } from 'vitest'
 import { type Listening, listen } from '../../demo/listen.ts'
 import { bundle } from './bundle.ts'
-import type {} from './page/oauth.ts'
+import type { Judge } from './page/oauth.ts'
 
 /** Tabs of one profile on an app that signs in with a provider. */
 export interface OAuthScene {
@@ -27,7 +27,7 @@ export async function startApp(): Promise<Listening> {
 export async function stageOAuth(
   browser: Browser | BrowserContext,
   web: Listening,
-  options: OAuthOptions & { readonly api?: string },
+  options: OAuthOptions & { readonly api?: string } & Judge,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<OAuthScene> {
   script ??= bundle('page/oauth.ts')

@@ -1,4 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 
 /** A program that a test has started. */
 export interface Program {
@@ -32,4 +34,15 @@ export function startProgram(path: string, args: readonly string[], options: Spa
       clearTimeout(patience)
     },
   }
+}
+
+/** For a program that cannot take any port and say which. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('A server that listens on a port has an address.')
+  server.close()
+  await once(server, 'close')
+  return address.port
 }

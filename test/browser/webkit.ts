@@ -1,11 +1,10 @@
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import type { Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { webKitPrograms } from '../../scripts/ensure-browser.ts'
 import { newProfile, removeProfile } from './chromium.ts'
 import type { EngineBrowser } from './engine.ts'
-import { type Program, startProgram } from './program.ts'
+import { freePort, type Program, startProgram } from './program.ts'
 import { type Command, commandsTo, openSession } from './web-driver.ts'
 
 /** WebKitGTK's own small browser, which has no mode without a display: it is given one that nobody sees. */
@@ -52,17 +51,6 @@ export async function launchWebKit(): Promise<EngineBrowser> {
     await close()
     throw error
   }
-}
-
-/** The driver does not say which port it has taken, so it is told one. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('A server that listens on a port has an address.')
-  server.close()
-  await once(server, 'close')
-  return address.port
 }
 
 async function untilReady(send: Command): Promise<void> {

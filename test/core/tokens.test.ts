@@ -259,6 +259,7 @@ describe('REQ-43, REQ-44: how long a server lets the refresh token and the sessi
   test.each([
     { name: 'nothing', says: {}, refresh: null, session: null },
     { name: 'refresh_expires_in', says: { refresh_expires_in: 900 }, refresh: 900_000, session: null },
+    { name: 'refresh_token_expires_in', says: { refresh_token_expires_in: 900 }, refresh: 900_000, session: null },
     { name: 'refresh_token_timeout', says: { refresh_token_timeout: 900 }, refresh: 900_000, session: null },
     { name: 'nought, which means no end', says: { refresh_expires_in: 0, authorization_expires_in: 0 }, refresh: null, session: null },
     { name: 'authorization_expires_in', says: { authorization_expires_in: 3_600 }, refresh: null, session: 3_600_000 },

@@ -33,7 +33,7 @@ const react = `
 
 const programsIn = (text: string) => [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program = '']) => program)
 
-const guides = ['cookie-sessions', 'oauth'].map((name) => readFileSync(`${root}docs/${name}.md`, 'utf8'))
+const guides = ['cookie-sessions', 'oauth', 'servers'].map((name) => readFileSync(`${root}docs/${name}.md`, 'utf8'))
 const programs = [readme, ...guides].flatMap(programsIn)
 
 test('every program in the README and in the guides compiles', () => {

@@ -239,14 +239,14 @@ describe('whatever a strategy or an api is made with', () => {
 
   test('oauthRefresh: it is one, or is refused by name', () => {
     const parts = fc.record(
-      { tokenEndpoint: fc.oneof(url, anyPart), clientId: fc.oneof(fc.string(), anyPart), revocationEndpoint: anyPart },
+      { tokenEndpoint: fc.oneof(url, anyPart), clientId: fc.oneof(fc.string(), anyPart), revocationEndpoint: anyPart, isRejected: anyPart },
       { requiredKeys: [] },
     )
     fc.assert(
       fc.property(parts, (given) => {
         expectNamed(
           thrownBy(() => oauthRefresh(given as unknown as Parameters<typeof oauthRefresh>[0])),
-          ['tokenEndpoint', 'clientId', 'revocationEndpoint'],
+          ['tokenEndpoint', 'clientId', 'revocationEndpoint', 'isRejected'],
         )
       }),
       { numRuns: 1_000 },

@@ -34,6 +34,7 @@ describe('a refresh at a provider', () => {
 
   test.each([
     { name: 'invalid_grant ends the session', status: 400, body: { error: 'invalid_grant' }, type: 'rejected' },
+    { name: 'interaction_required ends it, too', status: 400, body: { error: 'interaction_required' }, type: 'rejected' },
     { name: 'invalid_client does not', status: 401, body: { error: 'invalid_client' }, type: 'unavailable' },
     { name: 'nor does invalid_scope', status: 400, body: { error: 'invalid_scope' }, type: 'unavailable' },
     { name: 'nor does a 503', status: 503, body: {}, type: 'unavailable' },
@@ -48,6 +49,15 @@ describe('a refresh at a provider', () => {
     const script = await scriptedProvider()
     script.says.token = () => json(body, status)
     expect(await outcome(await found({ issuer: script.issuer, clientId }))).toHaveProperty('type', type)
+  })
+
+  test('F29: ends the session on what `isRejected` says, and on nothing else', async () => {
+    const script = await scriptedProvider()
+    const provider = await found({ issuer: script.issuer, clientId, isRejected: (status, told) => status === 400 && told === undefined })
+    script.says.token = () => ({ status: 400 })
+    expect(await outcome(provider)).toHaveProperty('type', 'rejected')
+    script.says.token = () => json({ error: 'invalid_grant' }, 400)
+    expect(await outcome(provider)).toHaveProperty('type', 'unavailable')
   })
 
   test('REQ-21: a token endpoint that sends us elsewhere is not followed there with the token', async () => {
@@ -314,6 +324,7 @@ describe('an unusable option is named at once', () => {
     { option: 'redirectUri', wrong: { redirectUri: 1 as unknown as string } },
     { option: 'metadata', wrong: { metadata: { issuer: 'https://other.example.com' } } },
     { option: 'metadata', wrong: { metadata: null as never } },
+    { option: 'isRejected', wrong: { isRejected: null as never } },
     { option: 'audience', wrong: { parameters: { audience: 1 as unknown as string } } },
   ])('$option: $wrong', ({ option, wrong }) => {
     expect(() => oauth({ ...usable, ...wrong })).toThrow(new RegExp(`^\`${option}\``))

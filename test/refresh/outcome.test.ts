@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Outcome } from '../../src/core/outcome.ts'
 import { reveal } from '../../src/core/secret.ts'
 import { LatchkeyError } from '../../src/errors.ts'
-import { isInvalidGrant, isRefusal, outcomeOf, outcomeOfError, type Refusal, tokensIn, waitOf } from '../../src/refresh/outcome.ts'
+import { isRefusal, isRefusedGrant, outcomeOf, outcomeOfError, type Refusal, tokensIn, waitOf } from '../../src/refresh/outcome.ts'
 
 const json = (value: unknown, status: number) => Response.json(value, { status })
 const html = (status: number) =>
@@ -57,6 +57,10 @@ const rows: readonly Row[] = [
   { name: '400 invalid_grant', answer: () => json({ error: 'invalid_grant' }, 400), ...over },
   { name: '401 invalid_grant', answer: () => json({ error: 'invalid_grant', error_description: 'reused' }, 401), ...over },
   { name: '400 invalid_grant, labelled as text', answer: () => unlabelled('{"error":"invalid_grant"}', 400), ...over },
+  { name: '400 interaction_required', answer: () => json({ error: 'interaction_required' }, 400), ...over },
+  { name: '400 login_required', answer: () => json({ error: 'login_required' }, 400), ...over },
+  { name: '400 consent_required', answer: () => json({ error: 'consent_required' }, 400), ...kept },
+  { name: '200 invalid_grant', answer: () => json({ error: 'invalid_grant' }, 200), ...kept },
   { name: '401 of a home-made backend', answer: () => json({ message: 'Unauthorized' }, 401), ...asItIsMeant },
   { name: '401 with nothing', answer: () => new Response(null, { status: 401 }), ...asItIsMeant },
   { name: '401 in plain words', answer: () => unlabelled('session expired', 401), ...asItIsMeant },
@@ -72,7 +76,7 @@ describe('F29, REQ-42: an answer of the token endpoint', () => {
   })
 
   test.each(rows)('$name: $oauth at an OAuth token endpoint', async ({ answer, oauth }) => {
-    expect(await judge(answer(), isInvalidGrant)).toHaveProperty('type', oauth)
+    expect(await judge(answer(), isRefusedGrant)).toHaveProperty('type', oauth)
   })
 
   test.each(rows)('$name: as the app’s own judgment says', async ({ answer }) => {

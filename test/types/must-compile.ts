@@ -121,7 +121,7 @@ const at = (tenant: string) =>
       `https://${tenant}.example.com`,
       { url: `https://${tenant}.example.com/files`, resource: 'urn:files', whenSignedOut: 'send' },
     ],
-    refresh: oauthRefresh({ tokenEndpoint: `https://${tenant}.example.com/token`, clientId: 'spa' }),
+    refresh: oauthRefresh({ tokenEndpoint: `https://${tenant}.example.com/token`, clientId: 'spa', isRejected: undefined }),
   })
 
 // A worker: the same code, another store.

@@ -19,6 +19,12 @@ export type Told =
   | { readonly code: string; readonly message: string; readonly cause: string }
   | null
 
+/** A function of the options, in words: the page is told of them in JSON. */
+export interface Judge {
+  /** A 400 that is not JSON is a refusal for good. */
+  readonly rejectsWithoutWords?: boolean
+}
+
 export interface OAuthApp {
   readonly session: Session
   readonly ends: readonly SessionEnd[]
@@ -33,15 +39,16 @@ export interface OAuthApp {
 
 declare global {
   interface Window {
-    oauthConfig: OAuthOptions & { readonly api: string }
+    oauthConfig: OAuthOptions & { readonly api: string } & Judge
     oauthApp: OAuthApp
     /** Puts `session.fetch` in the place of `fetch`. */
     oauthPatches?: boolean
   }
 }
 
-const { api, ...options } = window.oauthConfig
-const provider = oauth(options)
+const { api, rejectsWithoutWords, ...options } = window.oauthConfig
+const isRejected = rejectsWithoutWords ? (status: number, json: unknown) => status === 400 && json === undefined : undefined
+const provider = oauth({ ...options, isRejected })
 const session = createSession({ attachTo: [api], refresh: provider })
 if (window.oauthPatches) window.fetch = session.fetch
 const ends: SessionEnd[] = []

@@ -3,7 +3,7 @@ import type { RefreshFunction } from 'latchkey'
 import { describe, expect, test } from 'vitest'
 import { backOff } from '../../../src/core/back-off.ts'
 import type { Retry } from '../../../src/core/record.ts'
-import { isInvalidGrant, isRefusal, type Refusal, tokensIn } from '../../../src/refresh/outcome.ts'
+import { isRefusal, isRefusedGrant, type Refusal, tokensIn } from '../../../src/refresh/outcome.ts'
 import { seededRandom } from '../../../src/testing/seeded-random.ts'
 import { callFrom, hours, listenTo, minutes, pause, roughen, scene, seconds, seeds, settled, storedIn, tokens, watch } from '../scene.ts'
 import { openOn, unhandledIn } from './by-hand.ts'
@@ -88,7 +88,7 @@ describe('F29', () => {
 
   const strategies = [
     { at: 'a home-made backend', isRejected: isRefusal },
-    { at: 'an OAuth token endpoint', isRejected: isInvalidGrant },
+    { at: 'an OAuth token endpoint', isRejected: isRefusedGrant },
   ]
 
   describe.each(strategies)('at $at', ({ isRejected }) => {

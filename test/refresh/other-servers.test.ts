@@ -1,0 +1,75 @@
+import { oauthRefresh, refreshEndpoint } from 'latchkey/refresh'
+import { describe, expect, test } from 'vitest'
+import type { Outcome } from '../../src/core/outcome.ts'
+import { reveal } from '../../src/core/secret.ts'
+import type { Refresher } from '../../src/ports.ts'
+import { asking, outcome } from './asking.ts'
+import { type Recorded, recorded } from './recorded-answers.ts'
+
+const answer = ({ status, headers, body }: Pick<Recorded, 'status' | 'headers' | 'body'>) =>
+  typeof body === 'string'
+    ? new Response(new TextEncoder().encode(body), { status, headers: { ...headers } })
+    : Response.json(body, { status, headers: { ...headers } })
+
+const judge = (refresher: Refresher, row: Pick<Recorded, 'status' | 'headers' | 'body'>): Promise<Outcome> =>
+  outcome(refresher, asking({ fetch: async () => answer(row) }))
+
+const provider = { tokenEndpoint: 'https://login.example.com/token', clientId: 'spa' }
+const backend = 'https://api.example.com/refresh'
+
+/** Answers of whatever server that must end nothing. */
+const passing = [
+  { status: 503, headers: { 'Content-Type': 'text/html' }, body: '<html>' },
+  { status: 429, body: { error: 'slow_down' } },
+  { status: 200, body: { access_token: 'a', token_type: 'Bearer' } },
+]
+
+describe('F29, F50, REQ-42: how other people’s servers answer a refresh', () => {
+  test.each(recorded)('$server, $name: $verdict.type', async (row) => {
+    const { verdict } = row
+    const found = await judge(oauthRefresh(provider), row)
+    expect(found.type).toBe(verdict.type)
+    if (found.type === 'unavailable' && verdict.type === 'unavailable') {
+      expect(found).toMatchObject({ answered: true, wait: verdict.wait ?? null }) // answered: the token is not presented at once again
+    }
+    if (found.type === 'granted' && verdict.type === 'granted') {
+      const { lasts, refreshLasts, refreshToken } = found.issued
+      expect({ lasts, refreshLasts, refreshToken: refreshToken && reveal(refreshToken) }).toEqual({
+        lasts: verdict.lasts,
+        refreshLasts: verdict.refreshLasts ?? null,
+        refreshToken: verdict.refreshToken,
+      })
+    }
+  })
+
+  test.each(recorded)('$server, $name, handed on by a backend of one’s own', async (row) => {
+    expect((await judge(refreshEndpoint(backend), row)).type).toBe(row.ofOwnBackend ?? row.verdict.type)
+  })
+
+  test.each(recorded.flatMap(({ isRejected, ...row }) => (isRejected ? [{ ...row, isRejected }] : [])))(
+    '$server, $name: an end, as the app’s `isRejected` says',
+    async ({ isRejected, ...row }) => {
+      for (const refresher of [oauthRefresh({ ...provider, isRejected }), refreshEndpoint(backend, { isRejected })]) {
+        expect((await judge(refresher, row)).type).toBe('rejected')
+        for (const other of passing) expect((await judge(refresher, other)).type).not.toBe('rejected')
+      }
+    },
+  )
+})
+
+test('an `isRejected` that fails has judged nothing, and the server has answered all the same', async () => {
+  const isRejected = (_status: number, json: unknown) => (json as { error: { code: number } }).error.code === 400
+  for (const refresher of [oauthRefresh({ ...provider, isRejected }), refreshEndpoint(backend, { isRejected })]) {
+    const found = await judge(refresher, { status: 400, body: '' })
+    expect(found).toMatchObject({
+      type: 'unavailable',
+      answered: true,
+      wait: null,
+      cause: { message: expect.stringContaining('mend `isRejected`') },
+    })
+  }
+})
+
+test.each([null, 'no', 400, {}])('an `isRejected` that is %o is refused by name', (isRejected) => {
+  expect(() => oauthRefresh({ ...provider, isRejected: isRejected as never })).toThrow(new TypeError('`isRejected` must be a function.'))
+})
