@@ -8,6 +8,7 @@ export default defineConfig({
     ky: 'src/ky/index.ts',
     socket: 'src/socket/index.ts',
     limits: 'src/limits/index.ts',
+    signals: 'src/signals/index.ts',
     testing: 'src/testing/index.ts',
   },
   tsconfig: 'tsconfig.src.json',

@@ -13,6 +13,7 @@ export default defineConfig({
       { find: /^latchkey\/ky$/, replacement: source('ky/index.ts') },
       { find: /^latchkey\/socket$/, replacement: source('socket/index.ts') },
       { find: /^latchkey\/limits$/, replacement: source('limits/index.ts') },
+      { find: /^latchkey\/signals$/, replacement: source('signals/index.ts') },
       { find: /^latchkey\/testing$/, replacement: source('testing/index.ts') },
     ],
   },

@@ -13,9 +13,8 @@ const notYet = (reason: string): Reservation => ({ kind: 'not yet', reason })
 const doesNotApply = (reason: string): Reservation => ({ kind: 'does not apply', reason })
 
 const where = '012-where-a-session-differs-from-the-standards.md'
+const stepUp = '016-step-up-signals-and-incidents.md'
 const dpop = notYet('comes with DPoP')
-const stepUp = notYet('comes with step-up')
-const signals = notYet('comes with signals')
 
 export const reservations: Readonly<Record<string, Reservation>> = {
   'REQ-01': deviates(where, 'the default store keeps them on the device, sealed; `memoryStore()` does not'),
@@ -35,7 +34,7 @@ export const reservations: Readonly<Record<string, Reservation>> = {
   'REQ-51': notYet('a scope that has become narrower is stored, and not announced'),
   'REQ-62': notYet('a revocation that was answered 503 is not tried again: `signOut` says `revoked: false`'),
   'REQ-68': notYet('there is no handler for a front-channel logout'),
-  'REQ-70': signals,
+  'REQ-70': deviates(stepUp, 'no `sid` is compared: the backend tells the pages of the session that it is about'),
   'REQ-71': deviates(where, 'a tab that is alive writes a cleared record back'),
   'REQ-75': notYet('nothing is said to the credential manager of the browser'),
   'REQ-86': dpop,
@@ -51,17 +50,9 @@ export const reservations: Readonly<Record<string, Reservation>> = {
   'REQ-96': dpop,
   'REQ-97': dpop,
   'REQ-98': dpop,
-  'REQ-100': stepUp,
-  'REQ-101': stepUp,
-  'REQ-102': stepUp,
-  'REQ-103': stepUp,
-  'REQ-104': signals,
-  'REQ-105': signals,
-  'REQ-107': stepUp,
+  'REQ-102': deviates(stepUp, 'a stronger sign-in replaces the tokens of the session'),
   'REQ-116': notYet('events have no names of the OWASP logging vocabulary'),
   'REQ-119': notYet('there are no counters of anomalies; `diagnostic` has what they would count'),
-  'REQ-120': notYet('`signOut({ reason: "incident" })` ends every tab; sessions that began before a moment cannot be named'),
-  'REQ-123': notYet('there is no playbook for incidents'),
   'REQ-134': notYet('nothing tells whether a frame is partitioned; two partitions are two sessions'),
   'REQ-140': notYet('what is expired goes when its session is next opened; records of other names, and of ends long past, stay'),
 }

@@ -5,6 +5,7 @@ export type { SealedTokens, SignInInput, TokenResponse, Tokens } from './core/to
 export { createSession } from './create-session.ts'
 export { type ErrorCode, isLatchkeyError, LatchkeyError, type LatchkeyErrorOf, type LatchkeyErrorOptions } from './errors.ts'
 export type { Diagnostic, SessionEnd, SessionEvents } from './events.ts'
+export type { StepUpChallenge } from './fetch/challenge.ts'
 export type { Destination, WhenSignedOut } from './fetch/destinations.ts'
 export type { Limits } from './limiter.ts'
 export type { SessionOptions } from './options.ts'

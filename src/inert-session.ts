@@ -29,7 +29,7 @@ export function inertSession(options: SessionOptions): Session {
     refresh: nobodyHere,
     fetch: sessionFetch(
       match,
-      { take: nobodyHere, instead: nobodyHere },
+      { take: nobodyHere, instead: nobodyHere, stepUp: undefined },
       (input, init) => (fetch ?? globalThis.fetch)(input, init),
       undefined,
     ),

@@ -1,4 +1,6 @@
 import type { Ms } from './core/time.ts'
+import type { SignInInput } from './core/tokens.ts'
+import type { StepUpChallenge } from './fetch/challenge.ts'
 import { type Destination, type Target, targetsOf, type WhenSignedOut } from './fetch/destinations.ts'
 import type { Limiting, Limits } from './limiter.ts'
 import type { Refresher, RefreshFunction, Store } from './ports.ts'
@@ -55,6 +57,17 @@ export interface SessionOptions {
 
   /** Idle and absolute limits, shared by all tabs: `limits('aal2')` of `latchkey/limits`. @defaultValue only what the server tells */
   readonly limits?: Limits | undefined
+
+  /**
+   * Called when an API demands a stronger or fresher sign-in (RFC 9470). Return what the new sign-in gave and the request
+   * goes out once more; return `null` and the caller gets the API's 401. Asked once at a time, at most once a minute per API.
+   *
+   * The sign-in is committed as by {@link Session.signIn}, for all tabs: somebody else's ends the session, and one that does not say whose it
+   * is counts as somebody else's. Where yours does not, call `session.signIn` with a `subject`, or `session.refresh()`, and return `null`: a
+   * request goes out once more if there is a later token of the same user. An exception is reported as a listener's is.
+   * @defaultValue the caller gets the 401
+   */
+  readonly onStepUp?: ((challenge: StepUpChallenge) => Promise<SignInInput | null>) | undefined
 }
 
 /** The options, checked and complete: nothing inside asks again what the caller meant. */
@@ -67,6 +80,7 @@ export interface Settings {
   readonly keepFresh: 'while-visible' | 'always' | 'on-demand'
   readonly refreshTimeout: Ms
   readonly limits: Limiting | null
+  readonly onStepUp: ((challenge: StepUpChallenge) => Promise<SignInInput | null>) | null
 }
 
 /** @throws TypeError naming the option that is missing or unusable, and printing no secret. */
@@ -81,6 +95,7 @@ export function resolveOptions(options: SessionOptions, base: string | null): Se
     refreshTimeout = 10_000,
     whenSignedOut = 'reject',
     limits,
+    onStepUp,
   } = options
   if (!Array.isArray(attachTo)) refuse('attachTo', "must be a list of URL prefixes, such as ['https://api.example.com']")
   const strategy = typeof refresh === 'function' ? null : refresh
@@ -90,7 +105,8 @@ export function resolveOptions(options: SessionOptions, base: string | null): Se
   if (name !== undefined && (typeof name !== 'string' || !name)) refuse('name', 'must be a text that is not empty')
   if (store && (typeof store.read !== 'function' || typeof store.replace !== 'function'))
     refuse('store', 'must have the functions `read` and `replace`')
-  if (fetch && typeof fetch !== 'function') refuse('fetch', 'must be a function')
+  for (const [option, given] of Object.entries({ fetch, onStepUp }))
+    if (given && typeof given !== 'function') refuse(option, 'must be a function')
   oneOf('keepFresh', keepFresh, ['while-visible', 'always', 'on-demand'])
   if (typeof refreshTimeout !== 'number' || !(refreshTimeout >= 1_000 && refreshTimeout <= 120_000))
     refuse('refreshTimeout', 'must be from 1000 to 120000 ms')
@@ -109,6 +125,7 @@ export function resolveOptions(options: SessionOptions, base: string | null): Se
     keepFresh,
     refreshTimeout,
     limits: limiting,
+    onStepUp: onStepUp ?? null,
   }
 }
 

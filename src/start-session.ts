@@ -9,6 +9,7 @@ import { fitting, freshUntil, type Need, type Verdict } from './core/verdict.ts'
 import { type Audience, type Engine, startEngine } from './engine.ts'
 import { isLatchkeyError, LatchkeyError } from './errors.ts'
 import { diagnosticOf, type SessionEnd, type SessionEvents } from './events.ts'
+import type { StepUpChallenge } from './fetch/challenge.ts'
 import { matcher, type Target } from './fetch/destinations.ts'
 import { type Grip, sessionFetch } from './fetch/session-fetch.ts'
 import { createListeners } from './listeners.ts'
@@ -17,11 +18,12 @@ import type { Ports, RefreshFunction, RefreshRequest } from './ports.ts'
 import { serverOf } from './server.ts'
 import type { GetTokenOptions, RefreshOptions, Session, SignInOptions, SignOutOptions } from './session.ts'
 import { loading, type SessionState, snapshotOf, unavailable } from './snapshot.ts'
+import { type IsMoot, oneAtATime } from './step-up.ts'
 
 /** Starts a session on the ports it is given: the browser's, or simulated ones. */
 export function startSession(settings: Settings, ports: Ports): Session {
   const { clock, random } = ports
-  const { targets, refresher, name, keepFresh, refreshTimeout, limits } = settings
+  const { targets, refresher, name, keepFresh, refreshTimeout, limits, onStepUp } = settings
   const policy: Policy = {
     owner: random.id(),
     issuer: refresher.id,
@@ -42,6 +44,8 @@ export function startSession(settings: Settings, ports: Ports): Session {
   let lastCause: unknown
   let asking = false
   let bond: Bond | null = null
+  let recheck: () => void = () => {}
+  const ask = oneAtATime(put, clock)
   let isReady = (_: SessionState) => {}
   const ready = new Promise<SessionState>((resolve) => {
     isReady = resolve
@@ -56,6 +60,8 @@ export function startSession(settings: Settings, ports: Ports): Session {
     changed(state) {
       grips.clear()
       const { kind, record } = state.held
+      // Who signs in again is the same user still: what is on its way is theirs.
+      if (bond?.subject && kind === 'signed-in' && record.subject === bond.subject) bond.session = record.session
       if (bond && (kind !== 'signed-in' || record.session !== bond.session)) {
         bond.over.abort(ended(record, bond.session, lastCause))
         bond = null
@@ -75,6 +81,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
     settled() {
       if (snapshot.status !== 'loading') isReady(snapshot)
       listeners.flush()
+      recheck()
     },
   }
   const engine: Engine = startEngine(ports, server, policy, `latchkey:${name}`, audience, limits)
@@ -111,7 +118,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
       case 'token':
         // Between the verdict and this line a microtask may have ended the session (F67).
         if (sessionNow() !== found.session) throw ended(engine.state().held.record, found.session, lastCause)
-        if (bond?.session !== found.session) bond = { session: found.session, over: new AbortController() }
+        bond ??= { session: found.session, subject: engine.state().held.record?.subject, over: new AbortController() }
         return { token: reveal(found.token.token), generation: found.token.generation, session: found.session, signal: bond.over.signal }
       case 'signed-out':
         throw new LatchkeyError('signed_out', 'Nobody is signed in, so nothing was sent. Ask the user to sign in.')
@@ -162,7 +169,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
     signIn,
     signOut,
     refresh,
-    fetch: sessionFetch(match, { take: takeFor, instead }, ports.fetch, refresher.send),
+    fetch: sessionFetch(match, { take: takeFor, instead, stepUp: onStepUp ? stepUp : undefined }, ports.fetch, refresher.send),
     getToken,
     destinationOf: (url) => match(url)?.entry ?? null,
     extend: engine.extend,
@@ -204,13 +211,39 @@ export function startSession(settings: Settings, ports: Ports): Session {
     const goal = { ...target.want, from: refused.generation }
     engine.feed({ type: 'token-refused', goal, invalid })
     if (!engine.state().refreshing && !fitting(engine.state(), goal, clock.now())) return null
-    const found = await abortable(engine.obtain({ ...goal, session: refused.session }), signal)
+    return another(target, refused, signal)
+  }
+
+  /** A later one of the same user. */
+  async function another(target: Target, refused: Grip, signal: AbortSignal | null): Promise<Grip | null> {
+    const session = refused.signal.aborted ? refused.session : sessionNow()
+    const found = await abortable(engine.obtain({ ...target.want, from: refused.generation, session }), signal)
     if (found.type === 'unavailable') return null
     try {
       return gripOf(found)
     } catch (error) {
       return hold(target, signal, error)
     }
+  }
+
+  /** What counts is that there is a later token of this user: from the app, from another tab, or because the app has refreshed. */
+  async function stepUp(target: Target, refused: Grip, challenge: StepUpChallenge, signal: AbortSignal | null): Promise<Grip | null> {
+    const isMoot = () => engine.state().closed || sessionNow() !== refused.session
+    if (!isMoot()) await abortable(ask(challenge, isMoot), signal)
+    const isLater = isMoot() || fitting(engine.state(), { ...target.want, from: refused.generation }, clock.now())
+    return isLater ? another(target, refused, signal) : null
+  }
+
+  /** Until the app has answered; or the session has ended, or somebody has signed in: then the answer is of no use any more. */
+  function put(challenge: StepUpChallenge, isMoot: IsMoot): Promise<unknown> {
+    return new Promise((resolve) => {
+      recheck = () => isMoot() && resolve(null)
+      Promise.resolve(challenge)
+        .then(onStepUp)
+        .then((given) => (given && !isMoot() ? signIn(given) : null))
+        .catch(ports.report)
+        .then(resolve)
+    })
   }
 
   async function getToken({ resource, minValidity, signal }: GetTokenOptions = {}): Promise<string> {
@@ -269,7 +302,8 @@ export function startSession(settings: Settings, ports: Ports): Session {
 
 /** What ties requests to the session that they were sent under. */
 interface Bond {
-  readonly session: string
+  session: string
+  readonly subject: string | null | undefined
   readonly over: AbortController
 }
 

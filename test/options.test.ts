@@ -27,6 +27,8 @@ describe('an option that cannot be used is a TypeError that names it', () => {
     { option: 'store', given: new Map() },
     { option: 'store', given: { read: async () => null } },
     { option: 'fetch', given: 'fetch' },
+    { option: 'onStepUp', given: 'popup' },
+    { option: 'onStepUp', given: { popup: true } },
     { option: 'keepFresh', given: 'never' },
     { option: 'keepFresh', given: true },
     { option: 'refreshTimeout', given: 999 },

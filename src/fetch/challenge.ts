@@ -1,12 +1,36 @@
+import type { Ms } from '../core/time.ts'
+
+/** What an API has asked for: a stronger sign-in, or a fresher one (RFC 9470). */
+export interface StepUpChallenge {
+  /** The API's origin. */
+  readonly origin: string
+  /** Acceptable `acr` values, best first. */
+  readonly acrValues: readonly string[]
+  /** The sign-in may be at most this old, in ms; or `null`. */
+  readonly maxAge: Ms | null
+  readonly scope: string | null
+}
+
 /**
  * What a 401 says about the token that was sent (RFC 6750 §3, RFC 9449 §7.1): that it is `invalid`; nothing (`unsaid`: no reason given,
- * or CORS hides the header); or `null`, that something else is the matter, and another token would not help (F54, RFC 9470 §6.1).
+ * or CORS hides the header); which sign-in the API at `origin` demands (RFC 9470 §3); or `null`, that something else is the matter, and
+ * another token would not help (F54).
  */
-export function refusalOf(header: string | null): 'invalid' | 'unsaid' | null {
+export function refusalOf(header: string | null, origin: string): 'invalid' | 'unsaid' | StepUpChallenge | null {
   if (header === null) return 'unsaid'
   const ours = challengesOf(header).filter(({ scheme }) => scheme === 'bearer' || scheme === 'dpop')
-  if (ours.some(({ params }) => params.get('error') === 'invalid_token')) return 'invalid'
-  return ours.some(({ params }) => !params.has('error')) ? 'unsaid' : null
+  const byError = new Map(ours.map(({ params }) => [params.get('error'), params]))
+  if (byError.has('invalid_token')) return 'invalid'
+  const demand = byError.get('insufficient_user_authentication')
+  // An API that knows both schemes names both, and gives its reason with one.
+  if (!demand) return byError.size === 1 && byError.has(undefined) ? 'unsaid' : null
+  const maxAge = demand.get('max_age') ?? ''
+  return {
+    origin,
+    acrValues: demand.get('acr_values')?.match(/\S+/g) ?? [],
+    maxAge: /^\d{1,10}$/.test(maxAge) ? Number(maxAge) * 1000 : null,
+    scope: demand.get('scope') || null,
+  }
 }
 
 export interface Challenge {

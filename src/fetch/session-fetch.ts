@@ -1,5 +1,5 @@
 import type { Credential } from '../ports.ts'
-import { refusalOf } from './challenge.ts'
+import { refusalOf, type StepUpChallenge } from './challenge.ts'
 import type { Match, Target } from './destinations.ts'
 
 /** A token that may leave now, and what belongs to it. */
@@ -17,6 +17,10 @@ export interface Grips {
   readonly take: (target: Target, signal: AbortSignal | null) => Grip | null | Promise<Grip | null>
   /** A later one, after an API has refused this one; `null` if none is to be had, and the refusal is the caller's. */
   readonly instead: (target: Target, refused: Grip, invalid: boolean, signal: AbortSignal | null) => Promise<Grip | null>
+  /** One of a stronger sign-in; `null` if there is none, and the refusal is the caller's. Without it nobody is asked for one. */
+  readonly stepUp:
+    | ((target: Target, refused: Grip, challenge: StepUpChallenge, signal: AbortSignal | null) => Promise<Grip | null>)
+    | undefined
 }
 
 type Fetch = typeof globalThis.fetch
@@ -67,7 +71,10 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
     return answer.then((response) => (response.status === 401 ? refused(target, again, init, signal, grip, response) : response))
   }
 
-  /** One retry, after a 401 that is about the token, of what can be sent again; anything else is the caller's (REQ-36, F53, F63, F77). */
+  /**
+   * One retry, after a 401 that is about the token or demands a stronger sign-in, of what can be sent again; anything else is the caller's
+   * (REQ-36, REQ-101, F53, F63, F77).
+   */
   async function refused(
     target: Target,
     again: Input | null,
@@ -76,10 +83,14 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
     grip: Grip,
     response: Response,
   ): Promise<Response> {
-    if (response.redirected && !match(response.url)) return response
-    const refusal = refusalOf(response.headers.get('WWW-Authenticate'))
-    if (!refusal) return response
-    const later = grips.instead(target, grip, refusal === 'invalid', signal)
+    const from = response.redirected ? match(response.url) : target
+    if (!from) return response
+    const refusal = refusalOf(response.headers.get('WWW-Authenticate'), from.origin)
+    const later =
+      typeof refusal === 'string'
+        ? grips.instead(target, grip, refusal === 'invalid', signal)
+        : refusal && grips.stepUp?.(target, grip, refusal, signal)
+    if (!later) return response
     if (again === null) {
       later.catch(() => {}) // the next request will hear of it
       return response

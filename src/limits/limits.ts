@@ -1,5 +1,5 @@
 import { listenForActivity } from '../adapters/activity.ts'
-import type { Ms } from '../core/time.ts'
+import type { EpochMs, Ms } from '../core/time.ts'
 import type { Limiting, Limits } from '../limiter.ts'
 import { watchLimits } from './watch-limits.ts'
 
@@ -9,6 +9,11 @@ export interface LimitOptions {
   readonly idle?: Ms | undefined
   /** ms since sign-in, at least 1000. @defaultValue none */
   readonly maxAge?: Ms | undefined
+  /**
+   * A moment in ms since the epoch, not a span: sessions that were signed in before it end before anything is sent, reason `incident`
+   * (REQ-120). For the build that you ship when tokens may have leaked; see docs/signals.md. @defaultValue none
+   */
+  readonly incidentAt?: EpochMs | undefined
   /** ms, at least 20 000 (WCAG 2.2.1); but at most half of the limit. @defaultValue `60_000` */
   readonly warnBefore?: Ms | undefined
 }
@@ -25,17 +30,20 @@ export interface LimitOptions {
  * createSession({ attachTo, refresh, limits: limits('aal2') })
  * ```
  */
-export function limits(preset: 'aal1' | 'aal2' | 'aal3'): Limits
+export function limits(preset: 'aal1' | 'aal2' | 'aal3', also?: Pick<LimitOptions, 'warnBefore' | 'incidentAt'>): Limits
 export function limits(custom: LimitOptions): Limits
-export function limits(given: 'aal1' | 'aal2' | 'aal3' | LimitOptions): Limits {
+export function limits(given: 'aal1' | 'aal2' | 'aal3' | LimitOptions, also?: LimitOptions): Limits {
   const options = typeof given === 'string' ? presets.get(given) : given
   if (typeof options !== 'object' || options === null)
-    throw new TypeError("`limits` takes 'aal1', 'aal2', 'aal3', or { idle, maxAge, warnBefore }.")
-  const { idle, maxAge, warnBefore = 60_000 } = options
+    throw new TypeError("`limits` takes 'aal1', 'aal2', 'aal3', or { idle, maxAge, warnBefore, incidentAt }.")
+  const { idle, maxAge, warnBefore = 60_000, incidentAt = 0 } = { ...options, ...also }
+  // One in seconds would be in the year 1970, and end nothing.
+  if (incidentAt !== 0 && !(typeof incidentAt === 'number' && incidentAt > 1e12 && incidentAt < Infinity))
+    throw new TypeError('`incidentAt` must be a moment in ms since the epoch.')
   atLeast(1_000, 'idle', idle)
   atLeast(1_000, 'maxAge', maxAge)
   atLeast(20_000, 'warnBefore', warnBefore)
-  const spans = { idle: idle ?? Infinity, maxAge: maxAge ?? Infinity, warnBefore }
+  const spans = { idle: idle ?? Infinity, maxAge: maxAge ?? Infinity, warnBefore, incidentAt }
   const limiting: Limiting = { start: (host) => watchLimits(spans, host, listenForActivity) }
   return Object.freeze(limiting) as object as Limits // opaque outside: its one member is ours
 }

@@ -9,6 +9,8 @@ export interface Spans {
   readonly idle: Ms
   readonly maxAge: Ms
   readonly warnBefore: Ms
+  /** Sessions from before it are over. */
+  readonly incidentAt: EpochMs
 }
 
 /** What this page knows of a session. */
@@ -35,7 +37,11 @@ interface End {
 const longAgo: Moment = { wall: -Infinity, mono: -Infinity }
 
 /** `limits(…)` at work, in one tab. */
-export function watchLimits({ idle, maxAge, warnBefore }: Spans, host: LimiterHost, listen: (notice: () => void) => () => void): Limiter {
+export function watchLimits(
+  { idle, maxAge, warnBefore, incidentAt }: Spans,
+  host: LimiterHost,
+  listen: (notice: () => void) => () => void,
+): Limiter {
   const { clock, store, page, policy, server, now, state, insist, expiring } = host
   const key = `activity ${host.key}`
   // Activity is written when it begins, and then once in a twentieth of the limit: what a crash takes with it makes the session that much shorter.
@@ -60,6 +66,10 @@ export function watchLimits({ idle, maxAge, warnBefore }: Spans, host: LimiterHo
   }
 
   async function judge(record: ActiveRecord): Promise<Moment | null> {
+    if (record.bounds.signedInAt < incidentAt) {
+      void finish(record, 'incident')
+      return null
+    }
     const mine = meet(record)
     if (left(mine.due, now()) <= 0) {
       const text = await store.read(key)

@@ -30,12 +30,13 @@ export async function authorizationRequest(
     const endpoint = endpointOf(await client.metadata(client.fetch), 'authorization_endpoint')
     if (!endpoint) throw new Error('The provider names no authorization endpoint.')
     const state = `${way}.${generateRandomState()}`
-    const scope = [client.scope, stepUp?.scope].filter(Boolean).join(' ')
+    const scope = [...new Set(`${client.scope} ${stepUp?.scope ?? ''}`.match(/\S+/g))].join(' ')
     const pending: Pending = {
       provider: client.id,
       verifier: generateRandomCodeVerifier(),
       nonce: scope.split(' ').includes('openid') ? generateRandomNonce() : null,
       maxAge: stepUp?.maxAge == null ? null : Math.floor(stepUp.maxAge / 1000),
+      acrValues: stepUp?.acrValues ?? [],
       redirectUri: redirectUriOf(client),
       returnTo: back,
       startedAt: browserClock.now().wall,
@@ -52,7 +53,7 @@ export async function authorizationRequest(
       prompt,
       login_hint: loginHint,
       max_age: pending.maxAge,
-      acr_values: stepUp?.acrValues.join(' '),
+      acr_values: pending.acrValues.join(' '),
     })
     return { url, state, pending }
   } catch (error) {

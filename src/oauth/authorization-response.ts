@@ -4,6 +4,7 @@ import {
   clockTolerance,
   customFetch,
   getValidatedIdTokenClaims,
+  type IDToken,
   None,
   processAuthorizationCodeResponse,
   validateAuthResponse,
@@ -45,8 +46,7 @@ export async function redeem(client: Client, state: string, pending: Pending, an
       pending.nonce === null ? {} : { expectedNonce: pending.nonce, requireIdToken: true },
     )
     const claims = getValidatedIdTokenClaims(tokens)
-    if (pending.maxAge !== null && !isRecent(claims, pending.maxAge))
-      throw new Error('The user’s sign-in at the provider is older than was asked for.')
+    if (claims) satisfied(claims, pending)
     client.memory.idToken = tokens.id_token ?? null
     const { expires_in: lasts } = tokens
     const issued = {
@@ -62,8 +62,9 @@ export async function redeem(client: Client, state: string, pending: Pending, an
   }
 }
 
-/** Both moments are the provider's own, and half a minute is for its own clocks. */
-function isRecent(claims: { readonly iat?: number; readonly auth_time?: number } | undefined, maxAge: number): boolean {
-  const { iat, auth_time: authTime } = claims ?? {}
-  return iat !== undefined && authTime !== undefined && iat - authTime <= maxAge + 30
+/** Is it the sign-in that was asked for? Both moments are the provider's own, and half a minute is for its own clocks. A provider need not tell the `acr` (§2). */
+function satisfied({ iat, auth_time: authTime = -Infinity, acr }: IDToken, { maxAge, acrValues }: Pending): void {
+  if (maxAge !== null && iat - authTime > maxAge + 30) throw new Error('The user’s sign-in at the provider is older than was asked for.')
+  if (acr !== undefined && acrValues.length > 0 && !acrValues.includes(String(acr)))
+    throw new Error('The user’s sign-in at the provider is not of the strength that was asked for.')
 }

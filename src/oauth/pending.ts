@@ -11,6 +11,8 @@ export interface Pending {
   readonly nonce: string | null
   /** In seconds, or `null`. */
   readonly maxAge: number | null
+  /** One of these will do; with none, anything will. */
+  readonly acrValues: readonly string[]
   readonly redirectUri: string
   readonly returnTo: string
   readonly startedAt: EpochMs

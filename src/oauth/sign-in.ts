@@ -1,4 +1,5 @@
 import type { SealedTokens } from '../core/tokens.ts'
+import type { StepUpChallenge } from '../fetch/challenge.ts'
 
 /** A completed sign-in: pass it to `session.signIn`. Prints no token. */
 export interface SignIn extends SealedTokens {
@@ -22,15 +23,9 @@ export interface SignInRequest {
   readonly prompt?: 'login' | 'consent' | 'select_account' | 'create' | undefined
   /** Who the provider should take this for: an e-mail address, a user name. */
   readonly loginHint?: string | undefined
-  /** What an API has demanded (RFC 9470). */
-  readonly stepUp?: StepUp | undefined
-}
-
-/** What of a challenge an authorization request answers. */
-export interface StepUp {
-  /** Acceptable `acr` values, best first. */
-  readonly acrValues: readonly string[]
-  /** The sign-in may be at most this old, in ms; or `null`. */
-  readonly maxAge: number | null
-  readonly scope: string | null
+  /**
+   * From `onStepUp`: what an API has demanded (RFC 9470). The ID token must tell of it: an `auth_time` that is recent enough, and an `acr`
+   * among the values, if it has one (OpenID Connect Core §3.1.3.7). Otherwise `sign_in_failed`.
+   */
+  readonly stepUp?: StepUpChallenge | undefined
 }

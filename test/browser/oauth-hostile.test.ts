@@ -139,14 +139,18 @@ describe('REQ-50: an ID token is refused', () => {
     expect((await signIn(await open(), origin)).told).toHaveProperty('code', 'sign_in_failed')
   })
 
+  const failed = (cause: string) => ({ code: 'sign_in_failed', cause: expect.stringContaining(cause) })
   test.each([
-    { name: 'older than a step-up asks for', age: 700, told: { code: 'sign_in_failed' } },
-    { name: 'or not, if it is young enough', age: 300, told: { subject: 'ann' } },
-  ])('$name (RFC 9470)', async ({ age, told }) => {
+    { name: 'REQ-107: of a sign-in that is older than a step-up asks for', age: 700, told: failed('older') },
+    { name: 'REQ-107: that does not say how old the sign-in is', age: undefined, told: failed('older') },
+    { name: 'of another strength than a step-up asks for', age: 300, acr: 'bronze', told: failed('strength') },
+    { name: 'or not, if it is young and strong enough', age: 300, acr: 'silver', told: { subject: 'ann' } },
+    { name: 'or not, if it is young enough and says nothing of its strength: the API will judge', age: 300, told: { subject: 'ann' } },
+  ])('REQ-100: $name (RFC 9470, OpenID Connect Core §3.1.3.7)', async ({ age, acr, told }) => {
     const { open, origin, provider, grant, asked } = await stageScripted()
     const iat = Math.floor(Date.now() / 1000)
-    provider.says.token = () => json(grant({ iat, auth_time: iat - age }))
-    const stepUp = { acrValues: ['gold', 'silver'], maxAge: 600_000, scope: 'payments' }
+    provider.says.token = () => json(grant({ iat, acr, auth_time: age === undefined ? undefined : iat - age }))
+    const stepUp = { origin, acrValues: ['gold', 'silver'], maxAge: 600_000, scope: 'openid payments' }
     expect((await signIn(await open(), origin, { stepUp })).told).toMatchObject(told)
     expect(Object.fromEntries(asked())).toMatchObject({
       acr_values: 'gold silver',
@@ -337,4 +341,44 @@ describe('the provider’s own sign-out', () => {
     provider.says.metadata = () => json({ ...wellKnown(provider.issuer), end_session_endpoint: undefined })
     expect(await (await open()).evaluate(() => window.oauthApp.logout())).toHaveProperty('code', 'sign_in_failed')
   })
+})
+
+test('REQ-100, REQ-102, REQ-103: an API demands a stronger sign-in: one popup for all requests, each goes out once more, and the tokens are those of all tabs', async () => {
+  const { open, origin, context, provider, grant, asked, uncaught } = await stageScripted()
+  const received: string[] = []
+  await context.route(`${origin}/api/**`, (route) => {
+    const request = route.request()
+    const isStrong = request.headers().authorization === 'Bearer access-strong'
+    received.push(`${request.method()} ${request.postData() ?? ''} ${isStrong}`)
+    const challenge = 'Bearer error="insufficient_user_authentication", acr_values="gold silver", max_age=300'
+    return route.fulfill(isStrong ? { status: 200 } : { status: 401, headers: { 'WWW-Authenticate': challenge } })
+  })
+  const [page, other] = [await open(), await open('/other')]
+  await signIn(page, origin)
+  const call = (tab: Page, body: string) =>
+    tab.evaluate((text) => window.oauthApp.session.fetch('/api/pay', { method: 'POST', body: text }).then(({ status }) => status), body)
+  const calls = ['one', 'two', 'three'].map((body) => call(page, body))
+  await expect
+    .poll(() => page.evaluate(() => window.oauthApp.demanded()))
+    .toEqual({
+      origin,
+      acrValues: ['gold', 'silver'],
+      maxAge: 300_000,
+      scope: null,
+    })
+  const iat = Math.floor(Date.now() / 1000)
+  provider.says.token = () => json({ ...grant({ iat, auth_time: iat, acr: 'gold' }), access_token: 'access-strong' })
+  const [popup] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button').click()])
+  if (!popup.isClosed()) await popup.waitForEvent('close')
+  expect(await Promise.all(calls)).toEqual([200, 200, 200])
+  expect(Object.fromEntries(asked())).toMatchObject({ acr_values: 'gold silver', max_age: '300' })
+  expect(await page.evaluate(() => window.oauthApp.ends)).toEqual([])
+  const strong = received.filter((line) => line.endsWith('true')).sort()
+  expect(strong).toEqual(['POST one true', 'POST three true', 'POST two true'])
+  expect(received).toHaveLength(6)
+
+  await expect.poll(() => stateOf(other)).toMatchObject({ status: 'signed-in', subject: 'ann' })
+  expect(await call(other, 'four')).toBe(200)
+  expect(provider.forms('/token').filter(({ grant_type: type }) => type === 'refresh_token')).toEqual([])
+  expect(uncaught).toEqual([])
 })

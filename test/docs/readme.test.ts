@@ -18,6 +18,7 @@ const app = `
     const attachTo: string[]
     const refresh: RefreshFunction
     function showCountdown(until: number, stay: (() => void) | null): void
+    const dialog: { ask<Answer>(question: string, yes: () => Promise<Answer>): Promise<Answer | null> }
     function tryLater(at: number | null): void
     function expect(value: unknown): { toEqual(other: unknown): void }
     interface ImportMeta { readonly hot?: { dispose(run: () => void): void } }
@@ -33,7 +34,7 @@ const react = `
 
 const programsIn = (text: string) => [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program = '']) => program)
 
-const guides = ['cookie-sessions', 'oauth', 'servers'].map((name) => readFileSync(`${root}docs/${name}.md`, 'utf8'))
+const guides = ['cookie-sessions', 'oauth', 'servers', 'signals'].map((name) => readFileSync(`${root}docs/${name}.md`, 'utf8'))
 const programs = [readme, ...guides].flatMap(programsIn)
 
 test('every program in the README and in the guides compiles', () => {
@@ -66,6 +67,12 @@ function asFunctionIfItReturns(program: string): string {
   const rest = program.replace(/^import .*$/gm, '')
   return /^\s*(return|if .*return)/m.test(rest) ? `${imports}\nexport async function recipe() {\n${rest}\n}` : `${program}\nexport {}`
 }
+
+test('REQ-123: there is a playbook for incidents, and it leaves out nothing', () => {
+  const playbook = readFileSync(`${root}docs/signals.md`, 'utf8').split('## When tokens have leaked')[1] ?? ''
+  for (const step of ['Revoke at the server', "reason: 'incident'", 'incidentAt', 'Clear-Site-Data', 'diagnostic', 'service workers'])
+    expect(playbook).toContain(step)
+})
 
 test('the README stays under 300 lines', () => {
   expect(readme.split('\n').length).toBeLessThan(300)

@@ -35,7 +35,11 @@ export function byHand({ attachTo = [api], underneath, send, grips }: Options): 
     return grip()
   }
   const match = matcher(targetsOf(attachTo, 'reject', null), () => null)
-  return { fetch: sessionFetch(match, { take: grip, instead, ...grips }, underneath, send), refusals, end: (error) => over.abort(error) }
+  return {
+    fetch: sessionFetch(match, { take: grip, instead, stepUp: undefined, ...grips }, underneath, send),
+    refusals,
+    end: (error) => over.abort(error),
+  }
 }
 
 /** One call of the fetch underneath, as it was made. */

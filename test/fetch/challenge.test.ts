@@ -2,6 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { challengesOf, refusalOf } from '../../src/fetch/challenge.ts'
 
+const api = 'https://api.example.com'
+
 const read = (header: string) => challengesOf(header).map(({ scheme, params }) => [scheme, Object.fromEntries(params)])
 
 describe('REQ-31: WWW-Authenticate is read', () => {
@@ -113,7 +115,7 @@ describe('REQ-31: of a header without end, no more than eight kilobytes are read
   )
 
   test('what comes after them is not there', () => {
-    expect(refusalOf(`Bearer realm="${'x'.repeat(9_000)}", error="invalid_token"`)).toBe('unsaid')
+    expect(refusalOf(`Bearer realm="${'x'.repeat(9_000)}", error="invalid_token"`, api)).toBe('unsaid')
   })
 })
 
@@ -131,14 +133,66 @@ describe('a 401 is about the token', () => {
       is: 'invalid',
     },
     { name: 'F54: insufficient_scope: no', header: 'Bearer error="insufficient_scope"', is: null },
-    { name: 'F54: a stronger sign-in: no', header: 'Bearer error="insufficient_user_authentication", acr_values="mfa"', is: null },
     { name: 'F54: a malformed request: no', header: 'Bearer error="invalid_request"', is: null },
     { name: 'F54: another credential: no', header: 'Basic realm="downstream"', is: null },
     { name: 'F54: invalid_token of another scheme: no', header: 'Custom error="invalid_token"', is: null },
     { name: 'a nonce: no', header: 'DPoP error="use_dpop_nonce"', is: null },
     { name: 'an empty header: no', header: '', is: null },
+    {
+      name: 'one scheme that gives a reason, and one that is only named: no',
+      header: 'Bearer error="insufficient_scope", DPoP algs="ES256"',
+      is: null,
+    },
+    { name: 'two schemes that are only named: perhaps', header: 'Bearer, DPoP algs="ES256"', is: 'unsaid' },
     { name: 'two errors at once: no', header: 'Bearer error="invalid_token", error="invalid_request"', is: null },
   ] as const)('$name', ({ header, is }) => {
-    expect(refusalOf(header)).toBe(is)
+    expect(refusalOf(header, api)).toBe(is)
+  })
+})
+
+describe('REQ-100: a 401 demands a stronger or fresher sign-in (RFC 9470 §3)', () => {
+  const demand = { origin: api, acrValues: [], maxAge: null, scope: null }
+  const error = 'error="insufficient_user_authentication"'
+  test.each([
+    { name: 'and says no more', header: `Bearer ${error}`, is: demand },
+    { name: 'for DPoP', header: `DPoP ${error}, algs="ES256"`, is: demand },
+    { name: 'in capitals', header: `BEARER ${error.replace('error', 'ERROR')}, Max_Age=5`, is: { ...demand, maxAge: 5_000 } },
+    {
+      name: 'of the RFC’s own example',
+      header: `Bearer ${error}, error_description="A different authentication level is required", acr_values="myACR"`,
+      is: { ...demand, acrValues: ['myACR'] },
+    },
+    {
+      name: 'one of several levels, best first',
+      header: `Bearer ${error}, acr_values=" gold  silver "`,
+      is: { ...demand, acrValues: ['gold', 'silver'] },
+    },
+    { name: 'an empty list of levels', header: `Bearer ${error}, acr_values=""`, is: demand },
+    { name: 'an age in quotes, in seconds', header: `Bearer ${error}, max_age="300"`, is: { ...demand, maxAge: 300_000 } },
+    { name: 'an age without quotes', header: `Bearer ${error}, max_age=300`, is: { ...demand, maxAge: 300_000 } },
+    { name: 'a sign-in now', header: `Bearer ${error}, max_age=0`, is: { ...demand, maxAge: 0 } },
+    ...['-1', '1.5', '1e3', '0x10', 'soon', '', '9'.repeat(400)].map((age) => ({
+      name: `an age that is none: ${age.slice(0, 12)}`,
+      header: `Bearer ${error}, max_age="${age}"`,
+      is: demand,
+    })),
+    { name: 'a scope', header: `Bearer ${error}, scope="payments read"`, is: { ...demand, scope: 'payments read' } },
+    {
+      name: 'beside a scheme that is only named',
+      header: `DPoP algs="ES256", Bearer ${error}, max_age=1`,
+      is: { ...demand, maxAge: 1_000 },
+    },
+    { name: 'beside a scheme of somebody else', header: `Basic realm="a, Bearer b", Bearer ${error}`, is: demand },
+  ])('$name', ({ header, is }) => {
+    expect(refusalOf(header, api)).toEqual(is)
+  })
+
+  test.each([
+    { name: 'inside quotes: a realm', header: 'Bearer realm="error=\\"insufficient_user_authentication\\""', is: 'unsaid' },
+    { name: 'of another scheme', header: `Custom ${error}`, is: null },
+    { name: 'twice in one challenge: it says two things, and nothing', header: `Bearer ${error}, max_age=1, max_age=2`, is: null },
+    { name: 'beside invalid_token: a token comes first', header: `Bearer ${error}, DPoP error="invalid_token"`, is: 'invalid' },
+  ])('not: $name', ({ header, is }) => {
+    expect(refusalOf(header, api)).toBe(is)
   })
 })

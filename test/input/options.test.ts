@@ -72,6 +72,10 @@ const options = fc.record(
     refreshTimeout: fc.oneof(anyPart, fc.double(), fc.constant(5_000)),
     whenSignedOut: fc.oneof(anyPart, fc.constant('send')),
     limits: fc.oneof(anyPart, fc.constant(limits('aal2')), fc.constant(limits)),
+    onStepUp: fc.oneof(
+      anyPart,
+      fc.constant(async () => null),
+    ),
   },
   { requiredKeys: [] },
 )
@@ -86,6 +90,7 @@ const names = [
   'refreshTimeout',
   'whenSignedOut',
   'limits',
+  'onStepUp',
   'resource',
   'scope',
 ]
@@ -109,17 +114,17 @@ describe('F59, REQ-121: whatever a session is made with', () => {
   })
 
   test('REQ-110: limits are complete, or refused by name', () => {
-    const span = fc.oneof(anyPart, fc.double(), fc.constantFrom(999, 1_000, 19_999, 20_000, Infinity, '5000', null))
+    const span = fc.oneof(anyPart, fc.double(), fc.constantFrom(999, 1_000, 19_999, 20_000, 1.7e9, 1.7e12, Infinity, '5000', null))
     const given = fc.oneof(
       anyValue,
-      fc.record({ idle: span, maxAge: span, warnBefore: span }, { requiredKeys: [] }),
+      fc.record({ idle: span, maxAge: span, warnBefore: span, incidentAt: span }, { requiredKeys: [] }),
       fc.constantFrom('aal1', 'aal2', 'aal3', 'AAL2', 'toString'),
     )
     fc.assert(
       fc.property(given, (what) => {
         const made: unknown[] = []
         const error = thrownBy(() => made.push(limits(what as LimitOptions)))
-        expectNamed(error, ['limits', 'idle', 'maxAge', 'warnBefore'])
+        expectNamed(error, ['limits', 'idle', 'maxAge', 'warnBefore', 'incidentAt'])
         if (!error) expect(resolveOptions({ attachTo: ['/api'], refresh, limits: made[0] as Limits }, page).limits).toBe(made[0])
       }),
       { numRuns: 4_000 },

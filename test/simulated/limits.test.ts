@@ -647,6 +647,76 @@ describe('what others write and say', () => {
   })
 })
 
+describe('REQ-120: sessions from before an incident', () => {
+  /** Signed in with a build that knows of no incident; then the app ships another. */
+  async function signedInBefore(tabs: 1 | 2 = 1) {
+    const s = scene({ tabs: tabs as 2 })
+    await begin(s)
+    await s.advance(minutes(1))
+    const incidentAt = s.tabs[0].session.state.status === 'signed-in' ? s.tabs[0].session.state.signedInAt + seconds(30) : 0
+    return { s, incidentAt, open: (options = {}) => openOn(s, () => ({}), { limits: limits({ incidentAt }), ...options }) }
+  }
+
+  test('a page of the new build shows no session for a moment, sends nothing, and ends it in the pages of the old one', async () => {
+    const { s, open } = await signedInBefore(2)
+    const tab = open()
+    const ear = listenTo(tab.session)
+    const call = watch(callFrom(tab), s.now)
+    await s.advance(seconds(2))
+    expect(ear.states).toEqual([{ status: 'loading' }, { status: 'signed-out', reason: 'incident' }])
+    expect(call.result?.code).toBe('signed_out')
+    expect(s.server.calls).toEqual([])
+    for (const old of s.tabs) {
+      expect(old.session.state).toEqual({ status: 'signed-out', reason: 'incident' })
+      expect(s.earOf(old).expired.map(({ reason }) => reason)).toEqual(['incident'])
+    }
+    expect(storedIn(s)).toMatchObject({ status: 'ended', reason: 'incident' })
+    expect(s.server.live).toEqual([])
+  })
+
+  test('offline, too: nothing is left of it on the device', async () => {
+    const { s, open } = await signedInBefore()
+    s.tabs[0].crash()
+    const tab = open()
+    tab.offline()
+    await s.advance(seconds(2))
+    expect(tab.session.state).toEqual({ status: 'signed-out', reason: 'incident' })
+    expect(storedIn(s)).not.toHaveProperty('grant')
+  })
+
+  test('whoever signs in after it stays, over reloads; and so does whoever did so before the build came', async () => {
+    const { s, open } = await signedInBefore()
+    const tab = open()
+    await s.advance(seconds(2))
+    await settled(s, tab.session.signIn(s.server.grant()))
+    await s.advance(minutes(10))
+    const next = open()
+    await s.advance(minutes(10))
+    for (const { session } of [tab, next]) expect(session.state.status).toBe('signed-in')
+    expect((await settled(s, callFrom(next))).value).toBe(200)
+
+    const later = await signedInBefore()
+    const kept = openOn(later.s, () => ({}), { limits: limits('aal2', { incidentAt: later.incidentAt - minutes(1) }) })
+    await later.s.advance(minutes(1))
+    expect(kept.session.state.status).toBe('signed-in')
+  })
+
+  test('a record whose clock was ahead passes for a later one: only the server knows better', async () => {
+    const s = scene()
+    s.insideOf(s.tabs[0]).setClock(hours(2))
+    await begin(s)
+    s.tabs[0].crash()
+    const tab = openOn(s, () => ({}), { limits: limits({ incidentAt: Math.max(1e12 + 1, s.now()) + hours(1) }) })
+    await s.advance(seconds(5))
+    expect(tab.session.state.status).toBe('signed-in')
+  })
+
+  test.each([5, 1_700_000_000, Number.NaN, Infinity, '2026-01-01', new Date(), null])('%s is no moment', (given) => {
+    expect(() => limits({ incidentAt: given as number })).toThrow(/^`incidentAt` must be a moment/)
+    expect(() => limits('aal2', { incidentAt: given as number })).toThrow(TypeError)
+  })
+})
+
 test('REQ-108: whatever the delays, lost messages and tabs that come and go: no end while somebody is active, and then one in each', async ({
   task,
 }) => {

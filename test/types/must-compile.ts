@@ -8,6 +8,7 @@ import {
   type RefreshFunction,
   type Session,
   type SessionState,
+  type StepUpChallenge,
   type Store,
   type Tokens,
 } from 'latchkey'
@@ -15,6 +16,7 @@ import { createApi } from 'latchkey/ky'
 import { limits } from 'latchkey/limits'
 import { handleRedirect, oauth, type SignIn, signInPopup, signInRedirect, signInSilent } from 'latchkey/oauth'
 import { backendForFrontend, oauthRefresh, refreshEndpoint } from 'latchkey/refresh'
+import { applySignal } from 'latchkey/signals'
 import { keepConnected } from 'latchkey/socket'
 import { createWorld, storeContract, type Tab } from 'latchkey/testing'
 import type { TokenEndpointResponse } from 'oauth4webapi'
@@ -186,10 +188,23 @@ export function sockets(session: Session, ticketUrl: (token: string) => Promise<
   return () => undo.forEach((stop) => void stop())
 }
 
+// Signals that a backend has verified, and limits with the moment of an incident.
+export async function signals(session: Session, data: string) {
+  createSession({
+    attachTo: ['/api'],
+    refresh: async () => ({ accessToken: 'a' }),
+    limits: limits('aal2', { incidentAt: Date.UTC(2026, 10, 20) }),
+  })
+  await applySignal(session, JSON.parse(data))
+  await applySignal(session, { type: 'risk-level-change', current_level: 'HIGH' }, { 'risk-level-change': 'refresh', mine: 'end' })
+}
+
 // A provider: its sign-ins are taken by a session as they are, and a challenge (RFC 9470) is answered by a sign-in.
 export async function provider(session: Session, challenge: { origin: string; acrValues: string[]; maxAge: number | null; scope: null }) {
   const login = oauth({ issuer: 'https://login.example.com', clientId: 'spa', redirectUri: undefined })
-  createSession({ attachTo: ['https://api.example.com'], refresh: login })
+  const stepUp = async (demanded: StepUpChallenge) => (demanded.scope ? null : signInPopup(login, { stepUp: demanded }))
+  createSession({ attachTo: ['https://api.example.com'], refresh: login, onStepUp: stepUp })
+  createSession({ attachTo: ['/api'], refresh: login, onStepUp: (demanded) => signInRedirect(login, { stepUp: demanded }) })
   const back: SignIn | null = await handleRedirect(login)
   if (back) await session.signIn(back)
   await signInSilent(login).then(session.signIn, () => null)

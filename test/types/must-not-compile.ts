@@ -2,8 +2,9 @@
 import { createSession, isLatchkeyError, LatchkeyError, type RefreshFunction, type SessionState, type Store } from 'latchkey'
 import { createApi } from 'latchkey/ky'
 import { limits } from 'latchkey/limits'
-import { logoutRedirect, oauth, type SignIn, signInRedirect, signInSilent } from 'latchkey/oauth'
+import { logoutRedirect, oauth, type SignIn, signInPopup, signInRedirect, signInSilent } from 'latchkey/oauth'
 import { backendForFrontend, oauthRefresh, refreshEndpoint } from 'latchkey/refresh'
+import { applySignal } from 'latchkey/signals'
 import { keepConnected } from 'latchkey/socket'
 import { createWorld, type World } from 'latchkey/testing'
 
@@ -118,6 +119,19 @@ export const others = () => {
   // @ts-expect-error how many tabs there are was said
   const world: World<3> = createWorld({ tabs: 2 })
   return world
+}
+
+export const signals = () => {
+  // @ts-expect-error a signal has a type
+  applySignal(session, { current_level: 'HIGH' })
+  // @ts-expect-error no such action
+  applySignal(session, { type: 'session-revoked' }, { 'session-revoked': 'sign-out' })
+  // @ts-expect-error a challenge names the API that made it
+  signInPopup(oauth({ issuer: 'https://login.example.com', clientId: 'c' }), { stepUp: { acrValues: [], maxAge: 0, scope: null } })
+  // @ts-expect-error what comes back is a sign-in, or nothing
+  createSession({ attachTo: [], refresh, onStepUp: async () => true })
+  // @ts-expect-error a preset has limits of its own
+  limits('aal2', { idle: 1_000 })
 }
 
 export const providers = () => {

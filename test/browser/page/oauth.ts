@@ -1,6 +1,6 @@
 // The page of the tests of `latchkey/oauth`, as `window.app`: an app that signs in with a provider.
 
-import { createSession, isLatchkeyError, type Session, type SessionEnd } from 'latchkey'
+import { createSession, isLatchkeyError, type Session, type SessionEnd, type SignInInput, type StepUpChallenge } from 'latchkey'
 import {
   handleRedirect,
   logoutRedirect,
@@ -35,6 +35,8 @@ export interface OAuthApp {
   readonly silent: () => Promise<Told>
   readonly logout: (returnTo?: string) => Promise<Told>
   readonly handleRedirect: () => Promise<Told>
+  /** What an API has demanded, and nobody has answered yet. */
+  readonly demanded: () => StepUpChallenge | null
 }
 
 declare global {
@@ -49,7 +51,16 @@ declare global {
 const { api, rejectsWithoutWords, ...options } = window.oauthConfig
 const isRejected = rejectsWithoutWords ? (status: number, json: unknown) => status === 400 && json === undefined : undefined
 const provider = oauth({ ...options, isRejected })
-const session = createSession({ attachTo: [api], refresh: provider })
+/** An API demands more: the next click is the user's answer, as a popup wants one. */
+let demand: { readonly challenge: StepUpChallenge; readonly answer: (signIn: Promise<SignInInput>) => void } | null = null
+const session = createSession({
+  attachTo: [api],
+  refresh: provider,
+  onStepUp: (challenge) =>
+    new Promise((answer) => {
+      demand = { challenge, answer }
+    }),
+})
 if (window.oauthPatches) window.fetch = session.fetch
 const ends: SessionEnd[] = []
 session.onSessionEnded((end) => ends.push(end))
@@ -89,9 +100,12 @@ window.oauthApp = {
   silent: () => told(signInSilent(provider)),
   logout: (returnTo) => told(logoutRedirect(provider, { returnTo })),
   handleRedirect: () => told(handleRedirect(provider)),
+  demanded: () => demand?.challenge ?? null,
 }
 document.querySelector('button')?.addEventListener('click', () => {
-  window.popupCame = window.oauthApp.popup()
+  if (!demand) window.popupCame = window.oauthApp.popup()
+  else demand.answer(signInPopup(provider, { stepUp: demand.challenge }))
+  demand = null
 })
 
 declare global {

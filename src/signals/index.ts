@@ -1,0 +1,1 @@
+export { applySignal, type Signal, type SignalAction } from './apply-signal.ts'
