@@ -21,7 +21,7 @@ interface Budget {
 const base = `export { createSession } from 'latchkey'`
 
 const budgets: readonly Budget[] = [
-  { name: 'createSession', program: base, limit: 6000, ceiling: 15_700 }, // docs/decisions/005
+  { name: 'createSession', program: base, limit: 6000, ceiling: 16_000 }, // docs/decisions/005
   { name: 'isLatchkeyError', program: `export { isLatchkeyError } from 'latchkey'`, limit: 200 },
   { name: '+ refreshEndpoint', program: `${base}; export { refreshEndpoint } from 'latchkey/refresh'`, limit: 900, added: true },
   { name: '+ oauthRefresh', program: `${base}; export { oauthRefresh } from 'latchkey/refresh'`, limit: 900, added: true },

@@ -1,5 +1,5 @@
 import type { ActiveRecord, EndReason } from './core/record.ts'
-import { reveal } from './core/secret.ts'
+import { isSame } from './core/secret.ts'
 import { type Announcement, type Fact, initialState, type Order, type Policy, type State } from './core/state.ts'
 import type { Ms, Now } from './core/time.ts'
 import { nextWake, transition } from './core/transition.ts'
@@ -8,6 +8,7 @@ import { endOf } from './core/write.ts'
 import type { LimiterHost, Limiting } from './limiter.ts'
 import type { Ports } from './ports.ts'
 import { lockWait, refreshRun, type Server, type Tools } from './refresh-run.ts'
+import { revoke } from './revocation.ts'
 import { attempt, sharedRecord } from './shared-record.ts'
 import { within } from './within.ts'
 
@@ -93,7 +94,7 @@ export function startEngine(
     const before = state
     const [after, orders] = transition(before, fact, now(), policy)
     state = after
-    if (after.held !== before.held || after.lookedAt !== before.lookedAt) {
+    if (after.held !== before.held || after.lookedAt !== before.lookedAt || after.onlineAt !== before.onlineAt || after.closed) {
       audience.changed(after)
       for (const tell of watchers) tell()
       watchers.clear()
@@ -149,11 +150,11 @@ export function startEngine(
 
   async function arrive(record: ActiveRecord): Promise<void> {
     const { record: kept, found } = await insist({ type: 'sign-in', of: record, unasked: false })
-    if (kept?.session !== record.session) void server.revoke(record.grant)
+    if (kept?.session !== record.session) void tools.revoke(record.grant)
     if (!found || found === 'foreign' || found.status !== 'active') return
     const [before, after] = [found.grant.refreshToken, record.grant.refreshToken]
     // The server may have given the same token again: revoking it would end the session that has just begun.
-    if (before && !(after && reveal(before) === reveal(after))) void server.revoke(found.grant)
+    if (before && !isSame(before, after)) void tools.revoke(found.grant)
   }
 
   async function expire(of: ActiveRecord): Promise<void> {
@@ -168,7 +169,7 @@ export function startEngine(
     audience.settled()
     // The refresh token that was found in the record: the one in memory may be spent (M7).
     const grant = found === 'foreign' || found?.status !== 'active' ? of.grant : record && found.grant
-    return grant !== null && (await within(clock, revokeWait, server.revoke(grant))) === true
+    return grant !== null && (await within(clock, revokeWait, tools.revoke(grant))) === true
   }
 
   async function takeLock(): Promise<(() => void) | null> {
@@ -186,12 +187,16 @@ export function startEngine(
     ...shared,
     policy,
     server,
+    revoke: (grant) => revoke(grant, tools),
     clock,
     now,
     state: () => state,
     feed,
     newId: random.id,
-    note: (fact) => audience.happened(fact, state),
+    note(fact) {
+      audience.happened(fact, state)
+      audience.settled()
+    },
     lock: takeLock,
     change: () => new Promise((resolve) => watchers.add(resolve)),
   }

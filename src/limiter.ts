@@ -1,10 +1,8 @@
 import type { ActiveRecord } from './core/record.ts'
-import type { Policy, State } from './core/state.ts'
-import type { Moment, Now } from './core/time.ts'
+import type { Moment } from './core/time.ts'
 import type { SessionEvents } from './events.ts'
 import type { Ports } from './ports.ts'
-import type { Server } from './refresh-run.ts'
-import type { SharedRecord } from './shared-record.ts'
+import type { Tools } from './refresh-run.ts'
 
 /** Made by `latchkey/limits`, and brings its code along: a session without limits does not carry it. */
 export interface Limits {
@@ -18,13 +16,11 @@ export interface Limiting {
 }
 
 /** The session, as far as limits need it. */
-export interface LimiterHost extends Pick<SharedRecord, 'insist'>, Pick<Ports, 'clock' | 'store' | 'page'> {
-  readonly policy: Policy
-  readonly server: Server
+export interface LimiterHost
+  extends Pick<Tools, 'insist' | 'policy' | 'revoke' | 'now' | 'state'>,
+    Pick<Ports, 'clock' | 'store' | 'page'> {
   /** Where the record is kept. */
   readonly key: string
-  readonly now: () => Now
-  readonly state: () => State
   readonly expiring: (event: SessionEvents['expiring']) => void
 }
 

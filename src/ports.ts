@@ -43,8 +43,11 @@ export interface Clock {
 export interface Store {
   /** The record, or `null`. May reject or be slow; after 2 s the session goes on from memory. */
   readonly read: (key: string) => Promise<string | null>
-  /** Writes `next` (`null` removes) if the record still is `expected`, as one step that no other tab can come between. Resolves with whether it did. */
-  readonly replace: (key: string, expected: string | null, next: string | null) => Promise<boolean>
+  /**
+   * Writes `next` (`null` removes) if the record still is `expected`, as one step that no other tab can come between. Resolves with whether it did.
+   * `until`: after that nobody needs the record, and the store may erase it.
+   */
+  readonly replace: (key: string, expected: string | null, next: string | null, until?: EpochMs) => Promise<boolean>
 }
 
 /** Makes refreshing orderly, not safe: that is the record's part. */
@@ -122,7 +125,10 @@ export interface Refresher {
    * @defaultValue nobody asks
    */
   readonly isSameUser?: ((returned: TokenResponse | Tokens | Response, subject: string | null) => boolean) | undefined
-  /** Tells the server that the session is over. Best effort, `keepalive`. */
+  /**
+   * Tells the server that the session is over. Send it with `keepalive`. Throw what it has answered if that is not yes, or what `fetch` has thrown:
+   * after no answer, 429 and 5xx it is called again, a dozen times at most, while the page lives (RFC 7009 §2.2.1). Anything else is final.
+   */
   readonly revoke?: ((request: RevokeRequest) => Promise<void>) | undefined
   /**
    * Sends one request with the credential: DPoP, cookies with CSRF. With it and a cookie, no token is in the browser: a refresh then answers

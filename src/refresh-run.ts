@@ -1,6 +1,6 @@
 import { backOff } from './core/back-off.ts'
 import { arrival, renewal } from './core/grant.ts'
-import type { Outcome } from './core/outcome.ts'
+import type { Outcome, Unavailable } from './core/outcome.ts'
 import type { ActiveRecord, Grant } from './core/record.ts'
 import type { Secret } from './core/secret.ts'
 import type { Fact, Goal, Policy, State, Want } from './core/state.ts'
@@ -15,21 +15,27 @@ import { within } from './within.ts'
 export interface Server {
   /** Sends at once, never rejects, and ends when it has an answer or has given up hoping for one. */
   readonly ask: (refreshToken: Secret | null, want: Want, subject: string | null) => Promise<Outcome>
-  /** Never rejects. Resolves with whether the server has confirmed. */
-  readonly revoke: (grant: Grant) => Promise<boolean>
+  /** Asks once, and never rejects. Resolves with whether the server has confirmed; or with why not, if it may yet. */
+  readonly revoke: (grant: Grant) => Promise<boolean | Unavailable>
 }
 
 /** What a run needs of the engine. */
 export interface Tools extends SharedRecord {
   readonly policy: Policy
   readonly server: Server
+  /** Asks until the server has confirmed, or there is no hope that it will, and resolves with which. Never rejects. */
+  readonly revoke: (grant: Grant) => Promise<boolean>
   readonly clock: Clock
   readonly now: () => Now
   readonly state: () => State
   readonly feed: (fact: Fact) => void
   readonly newId: () => string
   /** For the timeline only. */
-  readonly note: (fact: { readonly type: 'sent' | 'answered'; readonly again: boolean; readonly outcome?: string }) => void
+  readonly note: (
+    fact:
+      | { readonly type: 'sent' | 'answered'; readonly again: boolean; readonly outcome?: string }
+      | { readonly type: 'revocation'; readonly confirmed: boolean },
+  ) => void
   /** Resolves with what lets the lock go; with `null` after `lockWait`, and where there are no locks. */
   readonly lock: () => Promise<(() => void) | null>
   /** Resolves when what is held changes. */
@@ -127,7 +133,7 @@ type Granted = Extract<Outcome, { type: 'granted' }>
 
 /** Commits what was granted; revokes it if the session is over; and adopts, revoking nothing, if the same session is further on (rule 5, M12). */
 async function keep({ of, want, sent }: Presented, { issued, isOther }: Granted, tools: Tools): Promise<void> {
-  const { insist, askPeers, server, state, now, newId, policy } = tools
+  const { insist, askPeers, revoke, state, now, newId, policy } = tools
   const next = renewal(of, want, issued, sent, now(), newId)
   // Somebody else's: the refresh token is kept until it is revoked, the access token is nobody's to use (REQ-49).
   const kept = isOther ? { ...next, grant: { ...next.grant, access: {} } } : next
@@ -136,7 +142,7 @@ async function keep({ of, want, sent }: Presented, { issued, isOther }: Granted,
     if (record?.status === 'active') {
       if (!isOther) return
       await insist({ type: 'end', of: record, reason: 'user-changed', wanted: false })
-      return void server.revoke({ ...record.grant, access: next.grant.access })
+      return void revoke({ ...record.grant, access: next.grant.access })
     }
     if (!found && !anew) {
       await askPeers(of)
@@ -144,7 +150,7 @@ async function keep({ of, want, sent }: Presented, { issued, isOther }: Granted,
     }
     // A cookie is that of whoever is signed in by now: it stays.
     if (!found || found === 'foreign' || found.status === 'ended' || (found.session !== of.session && !policy.cookie))
-      void server.revoke(next.grant)
+      void revoke(next.grant)
     return
   }
 }
@@ -165,7 +171,7 @@ async function watchToItsEnd(watched: ActiveRecord, since: number, { now, state,
 }
 
 /** Nobody is signed in as far as this browser knows; the server's cookie may know better. */
-async function askForAnybody({ policy, server, state, clock, feed, now, newId, insist }: Tools): Promise<void> {
+async function askForAnybody({ policy, server, revoke, state, clock, feed, now, newId, insist }: Tools): Promise<void> {
   const sent = now()
   const { held } = state()
   const outcome = await within(clock, policy.refreshTimeout, server.ask(null, ownToken, null))
@@ -177,7 +183,7 @@ async function askForAnybody({ policy, server, state, clock, feed, now, newId, i
   const of = arrival(newId(), (held.record?.generation ?? 0) + 1, null, policy.issuer, outcome.issued, sent)
   const isAsked = state().held === held // nobody has signed in or out since
   const { record, found } = isAsked ? await insist({ type: 'sign-in', of, unasked: true }) : { record: null, found: state().held.record }
-  if (!record && found !== 'foreign' && found?.status !== 'active') void server.revoke(of.grant)
+  if (!record && found !== 'foreign' && found?.status !== 'active') void revoke(of.grant)
 }
 
 const active = ({ held }: State): ActiveRecord | null => (held.kind === 'signed-in' && !held.arriving ? held.record : null)

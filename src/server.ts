@@ -34,8 +34,11 @@ export const serverOf = (
     try {
       await refresher.revoke?.({ refreshToken: shown(refreshToken), accessTokens, fetch, signal: AbortSignal.timeout(10_000) })
       return refresher.revoke !== undefined
-    } catch {
-      return false // best effort: the session is over here, whatever the server says
+    } catch (error) {
+      const outcome = outcomeOfError(error)
+      const { status = 0 }: Partial<Response> = Object(error)
+      // 429 and 5xx: who answers anything else will not answer otherwise in a minute.
+      return outcome.type === 'unavailable' && (!outcome.answered || status >= 429) && outcome
     }
   },
 })

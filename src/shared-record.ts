@@ -1,4 +1,5 @@
 import { type ActiveRecord, parseRecord, type SessionRecord, serializeRecord } from './core/record.ts'
+import { neededUntil } from './core/retention.ts'
 import type { Fact, Policy, State } from './core/state.ts'
 import type { Moment, MonotonicMs, Ms, Now } from './core/time.ts'
 import { amend, type Write } from './core/write.ts'
@@ -111,7 +112,8 @@ export function sharedRecord(
       }
       const record = found === 'foreign' && write.type !== 'sign-in' ? null : amend(found === 'foreign' ? null : found, write, now())
       if (!record) return heard(write, { record, found, asked: clock.now().mono })
-      const replace = (expected: string | null, next: string | null) => inTime(attempt(() => store.replace(key, expected, next)))
+      const replace = (expected: string | null, next: string | null) =>
+        inTime(attempt(() => store.replace(key, expected, next, neededUntil(record))))
       if (afresh && !(await replace(text, null))) continue
       last.text = serializeRecord(record)
       last.committed = { record, found, asked: clock.now().mono }

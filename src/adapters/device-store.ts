@@ -1,4 +1,5 @@
 import { createStore, getMany, type UseStore, update } from 'idb-keyval'
+import type { EpochMs, Ms } from '../core/time.ts'
 import type { Store } from '../ports.ts'
 import { memoryStore } from './memory-store.ts'
 
@@ -6,6 +7,8 @@ import { memoryStore } from './memory-store.ts'
 interface Sealed {
   readonly vector: Uint8Array<ArrayBuffer>
   readonly content: ArrayBuffer
+  /** From then on nobody needs it. Said by whoever wrote it, in clear: a record of another name, key or version goes without being understood. */
+  readonly until: EpochMs
 }
 
 /**
@@ -20,6 +23,7 @@ export function deviceStore(): Store {
   let database: UseStore | undefined
   let fallback: Store | undefined
   let trusted = false
+  let sweepAt: EpochMs | undefined
   let sealingKey: CryptoKey | undefined
   const lastRead = new Map<string, { readonly sealed: Sealed | undefined; readonly text: string | null }>()
 
@@ -32,10 +36,16 @@ export function deviceStore(): Store {
     const text = sealed && found ? await unseal(sealed, found, key) : null
     lastRead.set(key, { sealed, text })
     trusted ||= text !== null
+    const now = Date.now()
+    sweepAt ??= now + sweepDelay
+    if (now > sweepAt) {
+      sweepAt = now + day
+      sweep(open(), now).catch(() => {}) // what it cannot erase is left to the next page
+    }
     return text
   }
 
-  async function exchange(key: string, expected: string | null, next: string | null): Promise<boolean> {
+  async function exchange(key: string, expected: string | null, next: string | null, until = Date.now() + longestStay): Promise<boolean> {
     let known = lastRead.get(key)
     if (known?.text !== expected) {
       await look(key)
@@ -45,7 +55,7 @@ export function deviceStore(): Store {
     // WebCrypto is asynchronous, and a transaction does not wait: what is compared inside it is what was read sealed.
     const before = stamp(known.sealed)
     sealingKey ??= await keyOf(open())
-    const after = next === null ? undefined : await seal(next, sealingKey, key)
+    const after = next === null ? undefined : await seal(next, sealingKey, key, until)
     let done = false
     await update<Sealed | undefined>(
       key,
@@ -80,11 +90,32 @@ export function deviceStore(): Store {
 
   return {
     read: (key) => orInMemory((store) => store.read(key)),
-    replace: (key, expected, next) => orInMemory((store) => store.replace(key, expected, next)),
+    replace: (key, expected, next, until) => orInMemory((store) => store.replace(key, expected, next, until)),
   }
 }
 
 const keyName = 'key'
+
+/** With the first look after that, which is long after the first requests of a page; and without a timer that would outlive the session object. */
+const sweepDelay: Ms = 10_000
+
+const day: Ms = 86_400_000
+
+/** Of what nobody has written since, and nobody knows the end of: as long as browsers keep a cookie (RFC 6265bis). */
+const longestStay: Ms = 400 * day
+
+/** Erases, of all names, what nobody needs any more (REQ-140). */
+const sweep = (database: UseStore, now: EpochMs): Promise<void> =>
+  database('readwrite', (records) => {
+    const asked = records.openCursor()
+    asked.onsuccess = () => {
+      const cursor = asked.result
+      if (!cursor) return
+      const { value } = cursor // a record, the key, or nothing where a record has been
+      if (!value || value.until < now) cursor.delete()
+      cursor.continue()
+    }
+  })
 
 const stamp = (sealed: Sealed | undefined): string => String(sealed?.vector)
 
@@ -96,9 +127,9 @@ async function keyOf(database: UseStore): Promise<CryptoKey> {
   return kept
 }
 
-async function seal(text: string, key: CryptoKey, name: string): Promise<Sealed> {
+async function seal(text: string, key: CryptoKey, name: string, until: EpochMs): Promise<Sealed> {
   const vector = crypto.getRandomValues(new Uint8Array(12))
-  return { vector, content: await crypto.subtle.encrypt(algorithm(vector, name), key, encode(text)) }
+  return { vector, content: await crypto.subtle.encrypt(algorithm(vector, name), key, encode(text)), until }
 }
 
 /** `null` for what was not sealed with this key under this name: it was tampered with, or its key is gone (REQ-12). */

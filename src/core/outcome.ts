@@ -7,5 +7,12 @@ export type Outcome =
   | { readonly type: 'granted'; readonly issued: Issued; readonly isOther?: boolean }
   /** The server refuses the refresh token for good. */
   | { readonly type: 'rejected'; readonly cause: unknown }
-  /** For now. `answered`: the server spoke, and the token was not spent; `wait`: what it asked for. */
-  | { readonly type: 'unavailable'; readonly answered: boolean; readonly wait: Ms | null; readonly cause: unknown }
+  | Unavailable
+
+/** For now. `answered`: the server spoke, and the token was not spent; `wait`: what it asked for. */
+export interface Unavailable {
+  readonly type: 'unavailable'
+  readonly answered: boolean
+  readonly wait: Ms | null
+  readonly cause: unknown
+}

@@ -12,6 +12,9 @@ export function secret(value: string): Secret {
   return seal({ toString: print, toJSON: print }, value)
 }
 
+/** Do both say the same, or neither anything? */
+export const isSame = (one: Secret | null, other: Secret | null): boolean => open(one) === open(other)
+
 export const reveal = (sealed: Secret): string => open(sealed) as string // only `secret` makes a Secret
 
 /** Puts `content` behind `cover`, which shows nothing of it. How `latchkey/oauth` hands tokens to `session.signIn`. */

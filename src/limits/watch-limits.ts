@@ -42,7 +42,7 @@ export function watchLimits(
   host: LimiterHost,
   listen: (notice: () => void) => () => void,
 ): Limiter {
-  const { clock, store, page, policy, server, now, state, insist, expiring } = host
+  const { clock, store, page, policy, revoke, now, state, insist, expiring } = host
   const key = `activity ${host.key}`
   // Activity is written when it begins, and then once in a twentieth of the limit: what a crash takes with it makes the session that much shorter.
   const grain = Math.min(idle, maxAge) / 20
@@ -113,7 +113,7 @@ export function watchLimits(
   /** Names session and generation: a tab that has renewed in between is followed, and judged anew (protocol, rule 1). */
   async function finish(of: ActiveRecord, reason: EndReason): Promise<void> {
     const { record } = await insist({ type: 'end', of, reason, wanted: false })
-    if (record) void server.revoke(of.grant)
+    if (record) void revoke(of.grant)
   }
 
   /** One tab tells: that which is the first to say so in the store. */

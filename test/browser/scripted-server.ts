@@ -15,6 +15,8 @@ export interface Rules {
   slowness: number
   /** One of so many requests (1: each), the first among them, fails before it has done anything: by turns with a 503 and with a broken connection. 0: none. */
   failing: number
+  /** So many revocations are answered 503, with a `Retry-After` of a second. */
+  refusedRevocations: number
 }
 
 /** One request to the API, or to anything else that is not the token endpoint. */
@@ -81,7 +83,7 @@ const randomToken = (kind: string): string => `${kind}.${randomBytes(24).toStrin
 export async function startScriptedServer(): Promise<ScriptedServer> {
   scripts ??= bundleScripts()
   const script = await scripts
-  const rules: Rules = { lifetime: 300, rotation: 'strict', slowness: 0, failing: 0 }
+  const rules: Rules = { lifetime: 300, rotation: 'strict', slowness: 0, failing: 0, refusedRevocations: 0 }
   const refreshes: ScriptedServer['refreshes'][number][] = []
   const revocations: string[] = []
   const calls: Call[] = []
@@ -155,6 +157,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
       return sendJson(response, granted ? 200 : 400, granted ?? { error: 'invalid_grant' })
     }
     if (path === '/revoke') {
+      if (rules.refusedRevocations-- > 0) return sendJson(response.setHeader('retry-after', '1'), 503, {})
       const family = families.get(body.toString())
       if (family) family.revoked = true
       revocations.push(body.toString())

@@ -34,12 +34,15 @@ const react = `
 
 const programsIn = (text: string) => [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program = '']) => program)
 
-const guides = ['cookie-sessions', 'oauth', 'servers', 'signals'].map((name) => readFileSync(`${root}docs/${name}.md`, 'utf8'))
+const guides = ['monitoring', 'cookie-sessions', 'oauth', 'servers', 'signals', 'signing-out'].map((name) =>
+  readFileSync(`${root}docs/${name}.md`, 'utf8'),
+)
 const programs = [readme, ...guides].flatMap(programsIn)
 
 test('every program in the README and in the guides compiles', () => {
   const files = new Map<string, string>([
     [`${root}test/docs/app.ts`, app],
+    [`${root}test/docs/log-to.ts`, programsIn(guides[0] ?? '')[0] ?? ''], // one program of a guide is imported by another
     [`${root}test/docs/react.d.ts`, react],
   ])
   for (const [index, program] of programs.entries()) files.set(`${root}test/docs/program-${index}.ts`, asFunctionIfItReturns(program))

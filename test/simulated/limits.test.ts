@@ -374,6 +374,8 @@ describe('a limit that is reached at a bad moment', () => {
     expect(storedIn(s)).not.toHaveProperty('grant')
     for (const tab of s.tabs) tab.online()
     expect((await settled(s, callFrom(s.tabs[1]))).code).toBe('signed_out')
+    await s.advance(seconds(1))
+    expect(s.server.live).toEqual([])
   })
 
   test('in the middle of a refresh, with a request that waits for it: the call ends, and what is granted is revoked, not stored (I6)', async () => {

@@ -54,7 +54,8 @@ const refresher: Refresher = {
   id: 'scripted-server',
   refresh: ({ refreshToken, fetch, signal }) => fetch(`${origin}/token`, { method: 'POST', body: refreshToken, signal }),
   revoke: async ({ refreshToken, fetch, signal }) => {
-    await fetch(`${origin}/revoke`, { method: 'POST', body: refreshToken, signal, keepalive: true })
+    const response = await fetch(`${origin}/revoke`, { method: 'POST', body: refreshToken, signal, keepalive: true })
+    if (!response.ok) throw response
   },
 }
 

@@ -1,0 +1,37 @@
+import type { Grant } from './core/record.ts'
+import { isSame } from './core/secret.ts'
+import { after, left, type Ms } from './core/time.ts'
+import type { Tools } from './refresh-run.ts'
+import { within } from './within.ts'
+
+/** With pauses that grow to ten minutes, half an hour in all: then the token is kept no longer. */
+const tries = 12
+const longestPause: Ms = 600_000
+
+/**
+ * Revokes what a session had. A token that a server could not revoke for now is still good (RFC 7009 §2.2.1, REQ-62): it is tried again, at once
+ * when the network is back, until the session object is closed. Resolves with whether the server has confirmed it; where it cannot be reached,
+ * with `false` without waiting for that. Never rejects.
+ */
+export const revoke = (grant: Grant, tools: Tools): Promise<boolean> => new Promise((tell) => void persist(grant, tools, tell))
+
+async function persist(
+  grant: Grant,
+  { server, clock, state, now, look, change, note }: Tools,
+  tell: (confirmed: boolean) => void,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const outcome = await server.revoke(grant)
+    note({ type: 'revocation', confirmed: outcome === true })
+    if (typeof outcome === 'boolean' || attempt === tries) return tell(outcome === true)
+    if (!outcome.answered) tell(false)
+    const { onlineAt } = state()
+    const due = after(now(), Math.min(Math.max(500 * 2 ** attempt, outcome.wait ?? 0), longestPause))
+    const isEarly = () => left(due, now()) > 0 && (outcome.answered || state().onlineAt === onlineAt)
+    while (!state().closed && isEarly()) await within(clock, left(due, now()), change())
+    await look().catch(() => {})
+    const { held, closed } = state()
+    // A cookie is that of whoever has signed in since, and some servers give the same token again.
+    if (closed || (held.kind === 'signed-in' && isSame(held.record.grant.refreshToken, grant.refreshToken))) return tell(false)
+  }
+}
