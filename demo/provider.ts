@@ -1,5 +1,5 @@
 import { exportJWK, generateKeyPair } from 'jose'
-import { type ClientMetadata, type Configuration, type KoaContextWithOIDC, Provider } from 'oidc-provider'
+import { type ClientMetadata, type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { listen } from './listen.ts'
 import { loginPage, loginPath } from './login-page.ts'
 import { memoryAdapter } from './memory-adapter.ts'
@@ -20,6 +20,8 @@ export interface ProviderOptions {
   readonly origins: readonly string[]
   /** Seconds; can be changed later in `settings`. */
   readonly accessTokenLifetime: number
+  /** The APIs that a sign-in may name, and their scopes, by resource (RFC 8707). @defaultValue one API, which every access token is for */
+  readonly resources?: Readonly<Record<string, string>> | undefined
   /** An app's backend, which is a client with a secret (RFC 10017 §6.1). */
   readonly backend?: BackendClient | undefined
 }
@@ -88,7 +90,10 @@ export async function startProvider(options: ProviderOptions): Promise<DemoProvi
   }
 }
 
-async function configuration(settings: ProviderSettings, { origins, redirectUris, backend }: ProviderOptions): Promise<Configuration> {
+async function configuration(
+  settings: ProviderSettings,
+  { origins, redirectUris, backend, resources }: ProviderOptions,
+): Promise<Configuration> {
   const { privateKey } = await generateKeyPair('ES256', { extractable: true })
   const hours = (count: number) => count * 3600
   const client = (id: string, uris: readonly string[], secret?: string): ClientMetadata => ({
@@ -131,20 +136,20 @@ async function configuration(settings: ProviderSettings, { origins, redirectUris
       revocation: { enabled: true, allowedPolicy: async (_context, client, token) => token.clientId === client.clientId },
       resourceIndicators: {
         enabled: true,
-        defaultResource: async () => audience,
-        useGrantedResource: async () => true,
-        getResourceServerInfo: async () => ({
-          scope: apiScope,
-          audience,
-          accessTokenFormat: 'jwt',
-          jwt: { sign: { alg: 'ES256' } },
-        }),
+        // Of several APIs none is the default (the types know of no such answer): a token without a resource is good at none of them.
+        defaultResource: async (_context, _client, oneOf) => (resources ? (oneOf as unknown as string) : audience),
+        useGrantedResource: async () => !resources,
+        getResourceServerInfo: async (_context, resource) => {
+          const scope = resources ? resources[resource] : apiScope
+          if (scope === undefined) throw new errors.InvalidTarget()
+          return { scope, audience: resources ? resource : audience, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } }
+        },
       },
     },
 
     interactions: { url: async (_context, interaction) => loginPath + interaction.uid },
     findAccount: async (_context, sub) => ({ accountId: sub, claims: async () => ({ sub }) }),
-    loadExistingGrant: grantWithoutAsking,
+    loadExistingGrant: (context) => grantWithoutAsking(context, resources ?? { [audience]: apiScope }),
     renderError: async (context, { error, error_description: description }) => {
       context.type = 'text/plain'
       context.body = `${error}: ${description ?? 'no more is known'}\n`
@@ -156,10 +161,10 @@ async function configuration(settings: ProviderSettings, { origins, redirectUris
  * The place of a consent page. Always a new grant: with a shared one, revoking the tokens of an earlier sign-in of the same user would
  * take the tokens of this one along.
  */
-async function grantWithoutAsking({ oidc }: KoaContextWithOIDC) {
+async function grantWithoutAsking({ oidc }: KoaContextWithOIDC, resources: Readonly<Record<string, string>>) {
   const grant = new oidc.provider.Grant({ clientId: oidc.client?.clientId, accountId: oidc.session?.accountId })
   grant.addOIDCScope('openid')
-  grant.addResourceScope(audience, apiScope)
+  for (const [resource, scope] of Object.entries(resources)) grant.addResourceScope(resource, scope)
   await grant.save()
   return grant
 }

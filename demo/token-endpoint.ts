@@ -42,6 +42,8 @@ export interface RefreshRecord {
   readonly outcome: RefreshOutcome
   /** Did the client get an answer, be it an error? */
   readonly answered: boolean
+  /** The API that the token is for, if the request named one (RFC 8707). */
+  readonly resource: string | null
 }
 
 export interface ProviderCounters {
@@ -54,6 +56,8 @@ export interface ProviderCounters {
   unavailable: number
   /** Requests to revoke a token. */
   revocations: number
+  /** Most token requests that were being answered at the same time. */
+  atOnce: number
 }
 
 export const tokenPath = '/token'
@@ -66,23 +70,39 @@ export interface TokenEndpointWatch {
 
 /** Puts the provider's token and revocation endpoints into the condition that the settings say, and counts what they are asked. */
 export function watchTokenEndpoint(provider: Provider, settings: ProviderSettings, origins: readonly string[]): TokenEndpointWatch {
-  const counters: ProviderCounters = { signIns: 0, refreshes: 0, granted: 0, reused: 0, refused: 0, unavailable: 0, revocations: 0 }
+  const counters: ProviderCounters = {
+    signIns: 0,
+    refreshes: 0,
+    granted: 0,
+    reused: 0,
+    refused: 0,
+    unavailable: 0,
+    revocations: 0,
+    atOnce: 0,
+  }
   const refreshLog: RefreshRecord[] = []
 
   // An opaque refresh token is its own id, so what is presented can be looked up among the spent ones as it is.
   const spent = new Set<string>()
   provider.on('refresh_token.consumed', (token) => spent.add(token.jti))
 
-  function record(at: number, outcome: RefreshOutcome, answered: boolean): void {
+  function record(at: number, outcome: RefreshOutcome, answered: boolean, resource: unknown = null): void {
     counters.refreshes += 1
     counters[outcome] += 1
-    refreshLog.push({ at, outcome, answered })
+    refreshLog.push({ at, outcome, answered, resource: typeof resource === 'string' ? resource : null })
+  }
+
+  let open = 0
+  function countOpen({ res }: Context): void {
+    counters.atOnce = Math.max(counters.atOnce, ++open)
+    res.once('close', () => --open)
   }
 
   provider.use(async (context, next) => {
     const asked = context.method === 'POST' ? context.path : ''
     if (asked !== tokenPath && asked !== revocationPath) return next()
     if (asked === revocationPath) counters.revocations += 1
+    else countOpen(context)
 
     const at = Date.now()
     const { condition, slowness } = settings
@@ -96,11 +116,11 @@ export function watchTokenEndpoint(provider: Provider, settings: ProviderSetting
 
     await next()
 
-    const { grant_type: grantType, refresh_token: presented } = context.oidc.params ?? {}
+    const { grant_type: grantType, refresh_token: presented, resource } = context.oidc.params ?? {}
     const granted = context.status === 200
     if (grantType === 'authorization_code' && granted) counters.signIns += 1
     if (grantType === 'refresh_token') {
-      record(at, granted ? 'granted' : spent.has(String(presented)) ? 'reused' : 'refused', condition !== 'losing-answers')
+      record(at, granted ? 'granted' : spent.has(String(presented)) ? 'reused' : 'refused', condition !== 'losing-answers', resource)
     }
 
     if (condition === 'slow') await pause(slowness)

@@ -21,17 +21,17 @@ interface Budget {
 const base = `export { createSession } from 'latchkey'`
 
 const budgets: readonly Budget[] = [
-  { name: 'createSession', program: base, limit: 6000, ceiling: 16_000 }, // docs/decisions/005
+  { name: 'createSession', program: base, limit: 6000, ceiling: 16_400 }, // docs/decisions/005
   { name: 'isLatchkeyError', program: `export { isLatchkeyError } from 'latchkey'`, limit: 200 },
   { name: '+ refreshEndpoint', program: `${base}; export { refreshEndpoint } from 'latchkey/refresh'`, limit: 900, added: true },
   { name: '+ oauthRefresh', program: `${base}; export { oauthRefresh } from 'latchkey/refresh'`, limit: 900, added: true },
   { name: '+ backendForFrontend', program: `${base}; export { backendForFrontend } from 'latchkey/refresh'`, limit: 900, added: true },
   { name: '+ latchkey/oauth, refresh only', program: `${base}; export { oauth } from 'latchkey/oauth'`, limit: 5000, added: true },
-  { name: '+ latchkey/oauth', program: `${base}; export * from 'latchkey/oauth'`, limit: 9000, added: true },
+  { name: '+ latchkey/oauth', program: `${base}; export * from 'latchkey/oauth'`, limit: 9000, ceiling: 9_200, added: true },
   { name: '+ latchkey/ky', program: `${base}; export { createApi } from 'latchkey/ky'`, limit: 8600, added: true },
   { name: '+ latchkey/socket', program: `${base}; export { keepConnected } from 'latchkey/socket'`, limit: 600, added: true },
   { name: '+ latchkey/limits', program: `${base}; export { limits } from 'latchkey/limits'`, limit: 1500, added: true },
-  { name: '+ latchkey/signals', program: `${base}; export { applySignal } from 'latchkey/signals'`, limit: 400, added: true },
+  { name: '+ latchkey/signals', program: `${base}; export { applySignal } from 'latchkey/signals'`, limit: 450, added: true },
 ]
 
 const root = fileURLToPath(new URL('..', import.meta.url))

@@ -84,7 +84,9 @@ export interface Random {
 
 /**
  * Gets new tokens. Return tokens in either spelling, or the server's `Response`. Throw anything: the session stays and tries
- * again with growing pauses. Throw `new LatchkeyError('refresh_rejected', …)`: the session ends, reason `rejected`.
+ * again with growing pauses. Throw `new LatchkeyError('refresh_rejected', …)`: the session ends, reason `rejected`. Throw
+ * `new LatchkeyError('refresh_unavailable', …)` where a `resource` or `scope` was refused, and nothing else: the tab does not ask for that
+ * one for a minute, and its callers find your error as `cause`; everything else goes on.
  * Called once for all tabs; use plain `fetch`, not `session.fetch`.
  */
 export type RefreshFunction = (request: RefreshRequest) => Promise<TokenResponse | Tokens | Response>
@@ -93,9 +95,9 @@ export type RefreshFunction = (request: RefreshRequest) => Promise<TokenResponse
 export interface RefreshRequest {
   /** To be presented to the server, and to nobody else. `null` where the server keeps it in a cookie. */
   readonly refreshToken: string | null
-  /** For which resource, if destinations name several. */
+  /** For which resource; `null`: the session's own token. */
   readonly resource: string | null
-  /** With which scope, space-separated, if destinations name several. */
+  /** With which scope, space-separated; `null`: what the sign-in granted. */
   readonly scope: string | null
   /** Aborts a minute after `refreshTimeout`: until then a late answer is still of use, to be stored or to be revoked. */
   readonly signal: AbortSignal

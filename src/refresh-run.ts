@@ -3,7 +3,7 @@ import { arrival, renewal } from './core/grant.ts'
 import type { Outcome, Unavailable } from './core/outcome.ts'
 import type { ActiveRecord, Grant } from './core/record.ts'
 import type { Secret } from './core/secret.ts'
-import type { Fact, Goal, Policy, State, Want } from './core/state.ts'
+import { type Fact, type Goal, keyOf, type Policy, type State, type Want } from './core/state.ts'
 import type { Moment, Ms, Now } from './core/time.ts'
 import { ownToken } from './core/transition.ts'
 import { canPresent, fitting, pause } from './core/verdict.ts'
@@ -54,9 +54,12 @@ const longestClaim: Ms = 120_000
 /** A watch outlasts its claim by the holder's send window and commit (rule 8). */
 const watchMargin: Ms = 4_000
 
+/** For so long a tab does not ask again for what the server gives no token for. */
+const deniedFor: Ms = 60_000
+
 /** One refresh, from the lock to the commit: rules 2 to 8 of the protocol, in their order. Rejects if the store fails before anything is sent. */
 export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
-  const { policy, server, state, now, clock, look, commit } = tools
+  const { policy, server, state, now, clock, look, commit, feed } = tools
   const { held } = state()
   await look()
   const met = active(state()) // its claim has been open since before the lock was asked for
@@ -71,7 +74,7 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
       const record = active(state())
       if (state().closed) return
       if (!record) return state().held === held && found !== 'foreign' ? await askForAnybody(tools) : undefined
-      if (fitting(state(), goal, now()) || pause(state(), now(), true) > 0 || !canPresent(record, policy, now())) return
+      if (fitting(state(), goal, now()) || pause(state(), goal, now(), true) > 0 || !canPresent(record, policy, now())) return
       if (found === 'foreign') throw new Error('The record is not ours.')
       if (!found) {
         await tools.recover()
@@ -112,11 +115,12 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
         again = true // once, at once, so that a server's grace window catches it (F33)
         continue
       }
-      return void (await commit({
-        type: 'retry',
-        of: claimed,
-        retry: backOff(claimed.retry, now(), outcome?.answered ?? false, outcome?.wait),
-      }))
+      // About this resource or scope alone: who wants another need not wait (RFC 8707 §2).
+      const denied = outcome?.denied && keyOf(goal)
+      const retry = denied ? claimed.retry : backOff(claimed.retry, now(), outcome?.answered ?? false, outcome?.wait)
+      await commit({ type: 'retry', of: claimed, retry })
+      if (denied) feed({ type: 'denied', denials: { [denied]: { until: now().mono + deniedFor, cause: outcome.cause } } })
+      return
     }
   } finally {
     unlock?.()

@@ -108,7 +108,7 @@ export interface Session {
 
   /**
    * A usable access token, for what is not fetch (sockets, gRPC). Prefer {@link Session.fetch}: a token in your hands is yours to leak.
-   * @throws LatchkeyError as {@link Session.fetch}; TypeError for a resource that no destination names, or a session without tokens in the browser.
+   * @throws LatchkeyError as {@link Session.fetch}; TypeError for a resource and scope that no destination names, or a session without tokens in the browser.
    * @example
    * ```ts
    * socket.send(JSON.stringify({ type: 'auth', token: await session.getToken() }))
@@ -121,7 +121,7 @@ export interface Session {
    * @example
    * ```ts
    * const to = session.destinationOf(config.url)
-   * if (to) headers.set('Authorization', `Bearer ${await session.getToken({ resource: to.resource })}`)
+   * if (to) headers.set('Authorization', `Bearer ${await session.getToken(to)}`)
    * ```
    */
   readonly destinationOf: (url: string | URL) => Destination | null
@@ -165,8 +165,10 @@ export interface RefreshOptions {
 
 /** Which token {@link Session.getToken} gives, and how long its caller waits. */
 export interface GetTokenOptions {
-  /** As named in a {@link Destination}. @defaultValue the session's own token */
+  /** As a {@link Destination} names it, and together with its `scope`: the destination itself will do. @defaultValue the session's own token */
   readonly resource?: string | undefined
+  /** As that destination names it: of two that differ in nothing else, each has a token of its own. @defaultValue the destination names none */
+  readonly scope?: string | undefined
   /** At least this long to live, in ms, but never more than half the token's life. @defaultValue `5_000`, or a tenth of a life under 50 s */
   readonly minValidity?: number | undefined
   /** Ends this call's wait, not the refresh. */

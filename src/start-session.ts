@@ -2,7 +2,7 @@ import { abortable } from './abortable.ts'
 import { arrival } from './core/grant.ts'
 import type { SessionRecord } from './core/record.ts'
 import { open, reveal } from './core/secret.ts'
-import type { Announcement, Policy, Want } from './core/state.ts'
+import { type Announcement, keyOf, type Policy, type Want } from './core/state.ts'
 import { left, type Moment, type Ms } from './core/time.ts'
 import { readTokens, type SignInInput } from './core/tokens.ts'
 import { fitting, freshUntil, type Need, type Verdict } from './core/verdict.ts'
@@ -125,7 +125,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
       case 'ended':
         throw ended(found.end, found.end?.session, lastCause)
       case 'unavailable':
-        throw unavailable(found.retryAt, lastCause)
+        throw unavailable(found.retryAt, found.cause ?? lastCause)
       case 'closed':
         throw new LatchkeyError(
           'closed',
@@ -246,14 +246,16 @@ export function startSession(settings: Settings, ports: Ports): Session {
     })
   }
 
-  async function getToken({ resource, minValidity, signal }: GetTokenOptions = {}): Promise<string> {
+  async function getToken({ resource, scope, minValidity, signal }: GetTokenOptions = {}): Promise<string> {
     if (tokenless) throw new TypeError('This session keeps no token in the browser. Use session.fetch.')
     if (minValidity !== undefined && !(minValidity >= 0 && minValidity < Infinity))
       throw new TypeError('`minValidity` must be a span in ms.')
-    const target = resource === undefined ? undefined : targets.find(({ want }) => want.resource === resource)
-    if (resource !== undefined && !target) throw new TypeError('`resource` is none that a destination of `attachTo` names.')
+    const want = { resource: resource ?? null, scope: scope ?? null }
+    const key = keyOf(want)
+    if (key && targets.every((target) => target.key !== key))
+      throw new TypeError('No destination of `attachTo` names this `resource` with this `scope`.')
     if (asking) askedItself()
-    const grip = take(target?.want ?? own, target?.key ?? '', signal ?? null, minValidity)
+    const grip = take(want, key, signal ?? null, minValidity)
     return (grip instanceof Promise ? await grip : grip).token
   }
 

@@ -9,10 +9,11 @@ export type Outcome =
   | { readonly type: 'rejected'; readonly cause: unknown }
   | Unavailable
 
-/** For now. `answered`: the server spoke, and the token was not spent; `wait`: what it asked for. */
+/** For now. `answered`: the server spoke, and the token was not spent; `wait`: what it asked for; `denied`: it is about the resource or scope alone. */
 export interface Unavailable {
   readonly type: 'unavailable'
   readonly answered: boolean
   readonly wait: Ms | null
   readonly cause: unknown
+  readonly denied?: boolean
 }

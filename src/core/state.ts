@@ -22,6 +22,8 @@ export interface State {
   readonly doubtful: boolean
   /** When a 401 last led to a refresh. */
   readonly refusedAt: MonotonicMs
+  /** What this tab has asked for in vain, for this session. */
+  readonly denied: Denials
   /** When the browser last said that the network is back. */
   readonly onlineAt: Moment
 }
@@ -55,6 +57,9 @@ export interface Goal extends Want {
 /** Under which name a grant holds that token. */
 export const keyOf = ({ resource, scope }: Want): string => (resource || scope ? `${resource ?? ''} ${scope ?? ''}` : '')
 
+/** What the server gives no token for, though it may for others: under the name that a grant would hold it, and not asked for again until then. */
+type Denials = Readonly<Record<string, { readonly until: MonotonicMs; readonly cause: unknown }>>
+
 /** What one instance tells the others: never more than that there is something to look at. */
 export interface News {
   readonly session: string
@@ -79,6 +84,8 @@ export type Fact =
     }
   | { readonly type: 'read-failed'; readonly at?: Moment }
   | { readonly type: 'refresh-ended' }
+  /** By the server: this resource or scope, to everybody of this session. */
+  | { readonly type: 'denied'; readonly denials: Denials }
   /** The server knows of nobody, or nobody knows better than what is known to be out of date. */
   | { readonly type: 'nobody-known' }
   /** The server could not say who is signed in. */
@@ -124,6 +131,7 @@ export const initialState = (visible: boolean | null): State => ({
   stale: false,
   doubtful: false,
   refusedAt: longAgo,
+  denied: {},
   onlineAt: { wall: longAgo, mono: longAgo },
 })
 

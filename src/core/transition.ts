@@ -30,6 +30,8 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
         return
       case 'refresh-ended':
         return change({ refreshing: false })
+      case 'denied':
+        return change({ denied: { ...state.denied, ...fact.denials } })
       case 'nobody-known':
         if (held.kind === 'signed-in') end(endOf(held.record, 'refresh-expired', now.wall), 'this-tab')
         else letGo(held.record)
@@ -80,7 +82,13 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     }
     const doubtful = state.doubtful && last?.record.generation === record.generation
     const due = after({ wall: record.bounds.signedInAt, mono: now.mono }, policy.unjudged)
-    change({ held: { kind: 'signed-in', record, deadlines, arriving }, stale: false, doubtful, due: last ? state.due : due })
+    change({
+      held: { kind: 'signed-in', record, deadlines, arriving },
+      stale: false,
+      doubtful,
+      due: last ? state.due : due,
+      denied: last ? state.denied : {},
+    })
   }
 
   /** It is over here. Whoever calls this says whether that is news. */
@@ -175,7 +183,7 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
   function begin(goal: Goal, waiting: boolean): void {
     const { held } = state
     if (mustLook(state, now)) return lookAgain()
-    if (fitting(state, goal, now) || pause(state, now, waiting) > 0) return
+    if (fitting(state, goal, now) || pause(state, goal, now, waiting) > 0) return
     if (held.kind === 'signed-in' ? !held.arriving && canPresent(held.record, policy, now) : policy.cookie) refresh(goal)
   }
 
@@ -219,9 +227,9 @@ export function nextWake(state: State, now: Now, policy: Policy): Ms {
   const regular = visible && lookedAt ? lookedAt.mono + policy.lookEvery - now.mono : Infinity
   const limit = left(due, now)
   const nextLook = looking ? Infinity : Math.min(regular, limit > 0 ? limit : 1_000)
-  if (held.kind === 'loading' && held.retry && !refreshing && isAhead(state, policy)) return Math.max(0, pause(state, now, false))
+  if (held.kind === 'loading' && held.retry && !refreshing && isAhead(state, policy)) return Math.max(0, pause(state, ownToken, now, false))
   if (held.kind !== 'signed-in' || held.arriving || refreshing || looking) return nextLook
-  const next = held.record.retry ? pause(state, now, false) : renewIn(state, ownToken, now)
+  const next = held.record.retry ? pause(state, ownToken, now, false) : renewIn(state, ownToken, now)
   const renewal = isAhead(state, policy) && canPresent(held.record, policy, now) ? next : Infinity
   const expiry = left(held.deadlines['']?.expires ?? now, now)
   return Math.max(0, Math.min(nextLook, renewal, expiry > 0 ? expiry : Infinity))

@@ -21,7 +21,8 @@ export type Verdict =
   | { readonly type: 'token'; readonly token: AccessToken; readonly session: string; readonly due: boolean }
   | { readonly type: 'signed-out' }
   | { readonly type: 'ended'; readonly end: EndedRecord | null }
-  | { readonly type: 'unavailable'; readonly retryAt: EpochMs | null }
+  /** `cause`: what the server said last of this resource or scope alone. */
+  | { readonly type: 'unavailable'; readonly retryAt: EpochMs | null; readonly cause?: unknown }
   | { readonly type: 'closed' }
 
 /** `null` as long as there is something to wait for. */
@@ -29,8 +30,8 @@ export function verdict(state: State, need: Need, now: Now, policy: Policy): Ver
   const { held, refreshing, closed } = state
   if (closed) return { type: 'closed' }
   if (mustLook(state, now)) return null
-  const wait = pause(state, now, true)
-  const late: Verdict | null = wait > 0 ? { type: 'unavailable', retryAt: now.wall + wait } : null
+  const wait = pause(state, need, now, true)
+  const late: Verdict | null = wait > 0 ? { type: 'unavailable', retryAt: now.wall + wait, cause: state.denied[keyOf(need)]?.cause } : null
   if (held.kind === 'loading') return refreshing ? null : late
   if (held.kind === 'signed-out') {
     if (need.after) return null
@@ -69,9 +70,10 @@ export const renewIn = ({ held }: State, goal: Goal, now: Moment): Ms => {
 }
 
 /** Time until the next attempt may be made; a wait that no server asked for is over when the network comes back. */
-export function pause({ held, onlineAt }: State, now: Now, needed: boolean): Ms {
+export function pause({ held, onlineAt, denied }: State, want: Want, now: Now, needed: boolean): Ms {
   const retry = held.kind === 'signed-out' ? null : held.kind === 'loading' ? held.retry : held.record.retry
-  return !retry || (!retry.binding && onlineAt.wall > retry.at) ? 0 : waitLeft(retry, now, needed)
+  const wait = !retry || (!retry.binding && onlineAt.wall > retry.at) ? 0 : waitLeft(retry, now, needed)
+  return Math.max(wait, (denied[keyOf(want)]?.until ?? 0) - now.mono)
 }
 
 /** A page that has not looked for a minute may have slept, or a limit may be reached: what it holds may be long over (protocol, rule 10; F09, F68, F81). */

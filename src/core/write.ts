@@ -12,7 +12,7 @@ import type { EpochMs, Now } from './time.ts'
  */
 export type Write =
   | { readonly type: 'claim'; readonly of: ActiveRecord; readonly claim: Claim }
-  | { readonly type: 'retry'; readonly of: ActiveRecord; readonly retry: Retry }
+  | { readonly type: 'retry'; readonly of: ActiveRecord; readonly retry: Retry | null }
   | { readonly type: 'grant'; readonly of: ActiveRecord; readonly next: Renewal; readonly anew: boolean }
   | { readonly type: 'end'; readonly of: ActiveRecord; readonly reason: EndReason; readonly wanted: boolean; readonly answerLost?: boolean }
   | { readonly type: 'sign-in'; readonly of: ActiveRecord; readonly unasked: boolean }

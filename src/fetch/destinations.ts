@@ -4,7 +4,7 @@ import { keyOf, type Want } from '../core/state.ts'
 export interface Destination {
   /** URL prefix, as in {@link SessionOptions.attachTo}. The longest match wins. */
   readonly url: string
-  /** Ask for a token of its own, meant for this resource (RFC 8707). @defaultValue the session's token */
+  /** Ask for a token of its own, meant for this resource: an absolute URI without a fragment (RFC 8707 §2). @defaultValue the session's token */
   readonly resource?: string | undefined
   /** Ask for a token of its own with this scope, space-separated. @defaultValue what the sign-in granted */
   readonly scope?: string | undefined
@@ -47,8 +47,8 @@ export function targetsOf(attachTo: readonly (string | Destination)[], fallback:
         `\`attachTo\` must hold https URLs (http on loopback only) without query and fragment, such as 'https://api.example.com', or paths where there is a page. Entry ${index} is not one.`,
       )
     }
-    if ([resource, scope].some((it) => it !== null && typeof it !== 'string'))
-      throw new TypeError('`resource` and `scope` of a destination must be texts.')
+    if ([resource, scope].some((it) => it !== null && typeof it !== 'string') || resource?.includes('#'))
+      throw new TypeError('`resource` and `scope` of a destination must be texts, and `resource` without a fragment.')
     const want = { resource, scope }
     return {
       entry: Object.freeze({ ...entry }),

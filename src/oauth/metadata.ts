@@ -59,10 +59,17 @@ export function endpointOf(server: AuthorizationServer, name: Endpoint): string 
   return url
 }
 
-/** An endpoint and what it is asked, in a query; what is not there or empty is left out. */
-export function addressOf(endpoint: string, parameters: Readonly<Record<string, string | number | null | undefined>>): string {
+/** An endpoint and what it is asked, in a query; what is not there or empty is left out, and a list is a parameter for each of its texts. */
+export function addressOf(
+  endpoint: string,
+  parameters: Readonly<Record<string, string | readonly string[] | number | null | undefined>>,
+): string {
   const url = new URL(endpoint)
-  for (const [name, value] of Object.entries(parameters)) if (value != null && value !== '') url.searchParams.set(name, String(value))
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value == null || value === '') continue
+    url.searchParams.delete(name) // ours replaces the provider's own
+    for (const text of [value].flat()) url.searchParams.append(name, String(text))
+  }
   return url.href
 }
 

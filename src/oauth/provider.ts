@@ -21,8 +21,11 @@ export interface OAuthOptions {
   readonly redirectUri?: string | undefined
   /** Instead of discovery (RFC 8414), for providers without it. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
-  /** Further authorization parameters of the provider's own (`audience`, `connection`). They replace none of ours. */
-  readonly parameters?: Readonly<Record<string, string>> | undefined
+  /**
+   * Further authorization parameters of the provider's own (`audience`, `connection`). They replace none of ours. A list is sent as one
+   * parameter each: `resource: ['https://files.example.com', 'https://mail.example.com']` asks for what destinations name (RFC 8707 §2).
+   */
+  readonly parameters?: Readonly<Record<string, string | readonly string[]>> | undefined
   /**
    * Is this answer to a refresh a refusal for good? For providers that do not say `invalid_grant`. `json` is `undefined` if the body is not JSON.
    * @defaultValue `invalid_grant`, `interaction_required` and `login_required`, with a 4xx
@@ -42,7 +45,7 @@ export interface Client {
   readonly clientId: string
   readonly scope: string
   readonly redirectUri: string | undefined
-  readonly parameters: Readonly<Record<string, string>>
+  readonly parameters: NonNullable<OAuthOptions['parameters']>
   readonly metadata: Metadata
   /** The page's own, from before the app may have put `session.fetch` in its place, which would wait for a token (F56). */
   readonly fetch: typeof globalThis.fetch
@@ -73,7 +76,8 @@ interface Memory {
  */
 export function oauth(options: OAuthOptions): OAuthProvider {
   const { issuer, clientId, scope = 'openid offline_access', redirectUri, metadata: given, parameters = {}, isRejected } = options ?? {}
-  for (const [name, value] of Object.entries({ issuer, clientId, scope, redirectUri: redirectUri ?? '/', ...parameters })) {
+  const listed = Object.entries(parameters).flatMap(([name, values]) => [values].flat().map((value) => [name, value] as const))
+  for (const [name, value] of [...Object.entries({ issuer, clientId, scope, redirectUri: redirectUri ?? '/' }), ...listed]) {
     if (typeof value !== 'string' || !value) throw new TypeError(`\`${name}\` must be a text, and not an empty one.`)
   }
   if (!URL.canParse(issuer) || !maySee(new URL(issuer)) || /[?#]/.test(issuer))

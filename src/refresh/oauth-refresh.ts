@@ -1,6 +1,7 @@
 import type { TokenResponse } from '../core/tokens.ts'
+import { LatchkeyError } from '../errors.ts'
 import type { Refresher } from '../ports.ts'
-import { isRefusedGrant, refusalBy, tokensIn } from './outcome.ts'
+import { errorIn, isRefusedGrant, type Refusal, refusalBy, tokensIn } from './outcome.ts'
 import { tokenRequest } from './token-request.ts'
 
 /** Where {@link oauthRefresh} refreshes, and as whom. */
@@ -20,7 +21,9 @@ export interface OAuthRefreshOptions {
 
 /**
  * Refreshes at an OAuth 2.0 token endpoint (RFC 6749 §6); with `revocationEndpoint`, sign-out revokes there (RFC 7009). Ends the
- * session on `invalid_grant`, on `interaction_required` and `login_required`, and on nothing else unless `isRejected` says so.
+ * session on `invalid_grant`, on `interaction_required` and `login_required`, and on nothing else unless `isRejected` says so. `invalid_target`
+ * (RFC 8707 §2), `invalid_scope` and `interaction_required` to a request for one destination are about that one: its callers get
+ * `refresh_unavailable`, and the others go on.
  * @throws TypeError naming the option that is missing or unusable
  * @example
  * ```ts
@@ -44,7 +47,19 @@ export function oauthRefresh({ tokenEndpoint, clientId, revocationEndpoint, isRe
     id: `${tokenEndpoint} ${clientId}`,
     async refresh({ refreshToken, resource, scope, signal, fetch }) {
       const fields = { grant_type: 'refresh_token', refresh_token: refreshToken, resource, scope }
-      return (await tokensIn(await fetch(tokenEndpoint, { ...form(fields), signal }), rejects)) as TokenResponse // the session checks every field
+      const response = await fetch(tokenEndpoint, { ...form(fields), signal })
+      const judge: Refusal = (answer) => {
+        const wanted = resource ?? scope
+        const denied = /^(invalid_(target|scope)|interaction_required)$/.exec(String(errorIn(answer)))
+        // A server that asks for a wait as well means everybody.
+        if (wanted && denied && !response.ok && !response.headers.has('Retry-After'))
+          throw new LatchkeyError(
+            'refresh_unavailable',
+            `The provider gives no token for ${wanted} (${denied[0]}). The session stays; check what the sign-in asks for.`,
+          )
+        return rejects(answer)
+      }
+      return (await tokensIn(response, judge)) as TokenResponse // the session checks every field
     },
     ...(revocationEndpoint && {
       async revoke({ refreshToken, accessTokens, signal, fetch }) {

@@ -18,10 +18,11 @@ export type Refusal = (answer: Answer) => boolean
  * What ends a session at an OAuth token endpoint, and nothing else does: `invalid_grant` (RFC 6749 §5.2), or that only the user can help (OpenID
  * Connect Core §3.1.2.6), which Microsoft Entra ID answers to a refresh where multi-factor authentication is due.
  */
-export const isRefusedGrant: Refusal = ({ status, json }) =>
-  status >= 400 &&
-  status < 500 &&
-  /^(invalid_grant|(interaction|login)_required)$/.test((json as { error?: string } | null | undefined)?.error ?? '')
+export const isRefusedGrant: Refusal = (answer) =>
+  answer.status >= 400 && answer.status < 500 && /^(invalid_grant|(interaction|login)_required)$/.test(String(errorIn(answer)))
+
+/** RFC 6749 §5.2. */
+export const errorIn = ({ json }: Answer): unknown => (json as { readonly error?: unknown } | null | undefined)?.error
 
 /** As the app judges it, `isRejected` of a strategy's options; else as we do. */
 export function refusalBy(isRejected: ((status: number, json: unknown) => boolean) | undefined, ours: Refusal): Refusal {
@@ -96,7 +97,7 @@ export async function outcomeOf(returned: unknown, tokenless?: boolean): Promise
 /** What it has thrown: anything but `refresh_rejected` is for now. Where there was no answer, nobody knows whether the token was spent. */
 export function outcomeOfError(cause: unknown, answered = !wasCutOff(cause)): Outcome {
   if (isLatchkeyError(cause, 'refresh_rejected')) return { type: 'rejected', cause }
-  if (!isResponse(cause)) return { type: 'unavailable', answered, wait: null, cause }
+  if (!isResponse(cause)) return { type: 'unavailable', answered, wait: null, cause, denied: isLatchkeyError(cause, 'refresh_unavailable') }
   const { headers, status } = cause
   const wait = waitOf(headers.get('Retry-After'), headers.get('Date'))
   return { type: 'unavailable', answered: true, wait, cause: new Error(`The server gave no tokens (status ${status}).`) }

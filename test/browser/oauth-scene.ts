@@ -1,3 +1,4 @@
+import type { Destination } from 'latchkey'
 import type { OAuthOptions } from 'latchkey/oauth'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { onTestFinished } from 'vitest'
@@ -27,7 +28,7 @@ export async function startApp(): Promise<Listening> {
 export async function stageOAuth(
   browser: Browser | BrowserContext,
   web: Listening,
-  options: OAuthOptions & { readonly api?: string } & Judge,
+  options: OAuthOptions & { readonly api?: string; readonly attachTo?: readonly Destination[] } & Judge,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<OAuthScene> {
   script ??= bundle('page/oauth.ts')

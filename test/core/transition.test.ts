@@ -61,6 +61,9 @@ const day = 86_400_000
 const look: Order = { do: 'look' }
 const starting = initialState(true)
 
+const denial = { until: 60_000, cause: new Error('denied') }
+const denied = { 'urn:files ': denial }
+
 const table: Record<Fact['type'], readonly Row[]> = {
   'record-read': [
     { name: 'an empty store means that nobody is signed in', from: starting, fact: read(null), to: { ...looked(), ...gone() } },
@@ -83,6 +86,20 @@ const table: Record<Fact['type'], readonly Row[]> = {
       from: starting,
       fact: read(ended()),
       to: { ...looked(), ...gone(ended()) },
+    },
+    {
+      name: 'REQ-25: what one sign-in was denied, another may be granted',
+      from: signedIn({ denied }),
+      fact: read(annAgain),
+      to: { ...looked(), held: holding(annAgain, soon), denied: {} },
+      orders: [announce('signed-in', annAgain)],
+    },
+    {
+      name: 'REQ-25: what was denied stays so, whatever else is refreshed',
+      from: signedIn({ denied }),
+      fact: read(later),
+      to: { ...looked(), held: holding(later, soon) },
+      orders: [announce('refreshed', later)],
     },
     { name: 'F44: a record of a later version is left alone', from: starting, fact: read('foreign'), to: { ...looked(), ...gone() } },
     { name: 'F44: a record of a later version does not end what is held', from: signedIn(), fact: read('foreign'), to: looked() },
@@ -217,6 +234,14 @@ const table: Record<Fact['type'], readonly Row[]> = {
       to: { held: holding(active({ retry: backOff(null, soon, false) })) },
     },
     { name: 'there is nothing to try again without a session', from: signedOut(), fact: { type: 'store-failed' } },
+  ],
+  denied: [
+    {
+      name: 'REQ-25: each resource is denied by itself',
+      from: signedIn({ denied }),
+      fact: { type: 'denied', denials: { 'urn:mail ': denial } },
+      to: { denied: { ...denied, 'urn:mail ': denial } },
+    },
   ],
   heard: [
     { name: 'what is known already is no reason to look', from: signedIn(), fact: news() },
@@ -391,6 +416,22 @@ const table: Record<Fact['type'], readonly Row[]> = {
       fact: needed({ resource: 'https://files.test' }),
       to: { refreshing: true },
       orders: [refresh({ ...ownToken, resource: 'https://files.test' })],
+    },
+    { name: 'REQ-25: what was denied is not asked for', from: signedIn({ denied }), fact: needed({ resource: 'urn:files' }) },
+    {
+      name: 'REQ-25: until a minute is over',
+      from: signedIn({ denied, lookedAt: at(60_000) }),
+      now: at(60_000),
+      fact: needed({ resource: 'urn:files' }),
+      to: { refreshing: true },
+      orders: [refresh({ ...ownToken, resource: 'urn:files' })],
+    },
+    {
+      name: 'REQ-25: and everything else is',
+      from: signedIn({ denied }),
+      fact: needed({ resource: 'urn:files', scope: 'read' }),
+      to: { refreshing: true },
+      orders: [refresh({ ...ownToken, resource: 'urn:files', scope: 'read' })],
     },
     { name: 'one refresh for all who wait', from: signedIn({ refreshing: true }), fact: needed({ from: 5 }) },
     {

@@ -12,6 +12,8 @@ const unknownLife = active({ grant: { ...grant, access: { '': { ...access, life:
 const nothingToPresent = active({ grant: { ...grant, refreshToken: null } })
 const resting = active({ retry: { ...retry, at: epoch + 298_000 } })
 
+const denied = { 'urn:mail ': { until: 60_000, cause: new Error('denied') } }
+
 const token = (given = access, due = false): Verdict => ({ type: 'token', token: given, session: 's', due })
 
 interface Row {
@@ -40,6 +42,19 @@ const rows: readonly Row[] = [
     state: signedIn({}, severalTokens),
     need: { resource: 'https://mail.test' },
     gives: null,
+  },
+  {
+    name: 'REQ-25: that this resource is denied, why, and until when',
+    state: signedIn({ denied }),
+    need: { resource: 'urn:mail' },
+    gives: { type: 'unavailable', retryAt: epoch + 60_000, cause: denied['urn:mail '].cause },
+  },
+  { name: 'REQ-25: the session’s own token, whatever else is denied', state: signedIn({ denied }), gives: token() },
+  {
+    name: 'REQ-25: of a denied resource, the token that is there',
+    state: signedIn({ denied: { 'https://files.test ': denied['urn:mail '] } }, severalTokens),
+    need: { resource: 'https://files.test' },
+    gives: token(files),
   },
   {
     name: 'no token that is shorter-lived than asked for',

@@ -29,6 +29,7 @@ const diagnostics: Record<Fact['type'] | Parameters<Tools['note']>[0]['type'], t
   signalled: true,
   'token-needed': true,
   'token-refused': true,
+  denied: true,
   'signed-in': true,
   'signed-out': true,
   closed: true,

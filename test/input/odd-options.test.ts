@@ -13,6 +13,7 @@ test.each([
   { name: 'a symbol for a URL', attachTo: [{ url: Symbol('odd') }] },
   { name: 'a URL that no text can be made of', attachTo: [{ url: { toString: thrower } }] },
   { name: 'a symbol for a resource', attachTo: [{ url: '/api', resource: Symbol('odd') }] },
+  { name: 'REQ-25: a resource with a fragment', attachTo: [{ url: '/api', resource: 'https://files.example.com/#all' }] },
   { name: 'a number for a resource', attachTo: [{ url: '/api', resource: 5 }] },
   { name: 'a list for a scope', attachTo: [{ url: '/api', scope: ['a', 'b'] }] },
   { name: 'a list with a hole', attachTo: Object.assign(Array(3), { 0: '/api', 2: '/v1' }) },

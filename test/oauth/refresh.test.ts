@@ -326,6 +326,8 @@ describe('an unusable option is named at once', () => {
     { option: 'metadata', wrong: { metadata: null as never } },
     { option: 'isRejected', wrong: { isRejected: null as never } },
     { option: 'audience', wrong: { parameters: { audience: 1 as unknown as string } } },
+    { option: 'resource', wrong: { parameters: { resource: ['urn:files', ''] } } },
+    { option: 'clientId', wrong: { clientId: ['spa'] as unknown as string } },
   ])('$option: $wrong', ({ option, wrong }) => {
     expect(() => oauth({ ...usable, ...wrong })).toThrow(new RegExp(`^\`${option}\``))
   })

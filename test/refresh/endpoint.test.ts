@@ -54,6 +54,7 @@ describe('a refresh with the token in the body', () => {
       type: 'unavailable',
       answered: false,
       wait: null,
+      denied: false,
       cause: signal.reason,
     })
   })

@@ -53,6 +53,39 @@ describe('REQ-40: a refresh at an OAuth token endpoint', () => {
     })
   })
 
+  test.each([
+    { error: 'invalid_target', want: { resource: 'urn:mail', scope: 'read' }, named: 'urn:mail' },
+    { error: 'invalid_scope', want: { scope: 'admin' }, named: 'admin' },
+    { error: 'interaction_required', want: { resource: 'urn:mail' }, named: 'urn:mail' }, // Entra ID, where one API wants more than the others
+  ])('REQ-25, REQ-42: $error is about $named alone, and ends nothing', async ({ error, want, named }) => {
+    const fetch = async () => Response.json({ error, error_description: 'c4n4ry' }, { status: 400 })
+    const found = await outcome(oauthRefresh(endpoints), asking({ ...want, fetch }))
+    expect(found).toMatchObject({ type: 'unavailable', answered: true, denied: true, cause: { code: 'refresh_unavailable' } })
+    const { message } = (found as { cause: Error }).cause
+    expect(message).toContain(`${named} (${error})`)
+    expect(message).not.toContain('c4n4ry')
+  })
+
+  test.each([
+    {
+      name: 'a Retry-After',
+      answer: Response.json({ error: 'invalid_target' }, { status: 400, headers: { 'Retry-After': '7' } }),
+      wait: 7_000,
+    },
+    { name: 'another error', answer: Response.json({ error: 'invalid_request' }, { status: 400 }), wait: null },
+    {
+      name: 'nothing asked for but the session’s own',
+      want: {},
+      answer: Response.json({ error: 'invalid_scope' }, { status: 400 }),
+      wait: null,
+    },
+    { name: 'no JSON', answer: new Response('invalid_target', { status: 400 }), wait: null },
+  ])('REQ-42: with $name it is about everybody', async ({ want = { resource: 'urn:mail' }, answer, wait }) => {
+    const found = await outcome(oauthRefresh(endpoints), asking({ ...want, fetch: async () => answer }))
+    expect(found).toMatchObject({ type: 'unavailable', answered: true, wait })
+    expect(found).not.toHaveProperty('denied', true)
+  })
+
   test('REQ-21: takes the token nowhere else', async () => {
     const elsewhere = await listen(() => json({ access_token: 'stolen' }))
     const { origin } = await listen(() => ({ status: 307, headers: { Location: `${elsewhere.origin}/token` } }))

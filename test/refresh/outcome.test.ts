@@ -91,7 +91,7 @@ describe('F29: no answer keeps the session', () => {
     { name: 'a time-out', error: new DOMException('The operation timed out.', 'TimeoutError') },
     { name: 'an abort', error: new DOMException('The operation was aborted.', 'AbortError') },
   ])('$name, and nobody knows whether the token was spent', ({ error }) => {
-    expect(outcomeOfError(error)).toEqual({ type: 'unavailable', answered: false, wait: null, cause: error })
+    expect(outcomeOfError(error)).toEqual({ type: 'unavailable', answered: false, wait: null, cause: error, denied: false })
   })
 
   test.each([
@@ -100,7 +100,12 @@ describe('F29: no answer keeps the session', () => {
     { name: 'nothing thrown', error: undefined },
     { name: 'another of our errors', error: new LatchkeyError('sign_in_failed', 'No.') },
   ])('$name, and the token was not spent', ({ error }) => {
-    expect(outcomeOfError(error)).toEqual({ type: 'unavailable', answered: true, wait: null, cause: error })
+    expect(outcomeOfError(error)).toEqual({ type: 'unavailable', answered: true, wait: null, cause: error, denied: false })
+  })
+
+  test('REQ-25: what a function calls unavailable is about what it was asked for, and about nothing else', () => {
+    const error = new LatchkeyError('refresh_unavailable', 'There is no such API.')
+    expect(outcomeOfError(error)).toEqual({ type: 'unavailable', answered: true, wait: null, cause: error, denied: true })
   })
 
   test('a function that says refresh_rejected ends it, from whatever copy of the library', () => {

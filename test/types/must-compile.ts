@@ -155,7 +155,7 @@ export async function byHand(session: Session, url: string, send: (token: string
   const first = await send(token)
   if (first.status !== 401) return first
   await session.refresh({ insteadOf: token })
-  return send(await session.getToken({ resource: to.resource }))
+  return send(await session.getToken(to))
 }
 
 // ky on a session.

@@ -69,7 +69,7 @@ export const sessions = () => {
   // @ts-expect-error limits reach their ends by themselves
   session.signOut({ reason: 'idle' })
   // @ts-expect-error no such wish
-  session.getToken({ scope: 'read' })
+  session.getToken({ audience: 'urn:files' })
 }
 
 export const errors = () => {

@@ -1,6 +1,14 @@
 // The page of the tests of `latchkey/oauth`, as `window.app`: an app that signs in with a provider.
 
-import { createSession, isLatchkeyError, type Session, type SessionEnd, type SignInInput, type StepUpChallenge } from 'latchkey'
+import {
+  createSession,
+  type Destination,
+  isLatchkeyError,
+  type Session,
+  type SessionEnd,
+  type SignInInput,
+  type StepUpChallenge,
+} from 'latchkey'
 import {
   handleRedirect,
   logoutRedirect,
@@ -41,20 +49,20 @@ export interface OAuthApp {
 
 declare global {
   interface Window {
-    oauthConfig: OAuthOptions & { readonly api: string } & Judge
+    oauthConfig: OAuthOptions & { readonly api: string; readonly attachTo?: readonly Destination[] } & Judge
     oauthApp: OAuthApp
     /** Puts `session.fetch` in the place of `fetch`. */
     oauthPatches?: boolean
   }
 }
 
-const { api, rejectsWithoutWords, ...options } = window.oauthConfig
+const { api, attachTo = [{ url: api }], rejectsWithoutWords, ...options } = window.oauthConfig
 const isRejected = rejectsWithoutWords ? (status: number, json: unknown) => status === 400 && json === undefined : undefined
 const provider = oauth({ ...options, isRejected })
 /** An API demands more: the next click is the user's answer, as a popup wants one. */
 let demand: { readonly challenge: StepUpChallenge; readonly answer: (signIn: Promise<SignInInput>) => void } | null = null
 const session = createSession({
-  attachTo: [api],
+  attachTo,
   refresh: provider,
   onStepUp: (challenge) =>
     new Promise((answer) => {
