@@ -5,6 +5,7 @@ export default defineConfig({
     index: 'src/index.ts',
     refresh: 'src/refresh/index.ts',
     oauth: 'src/oauth/index.ts',
+    dpop: 'src/dpop/index.ts',
     ky: 'src/ky/index.ts',
     socket: 'src/socket/index.ts',
     limits: 'src/limits/index.ts',

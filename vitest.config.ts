@@ -10,6 +10,7 @@ export default defineConfig({
       { find: /^latchkey$/, replacement: source('index.ts') },
       { find: /^latchkey\/refresh$/, replacement: source('refresh/index.ts') },
       { find: /^latchkey\/oauth$/, replacement: source('oauth/index.ts') },
+      { find: /^latchkey\/dpop$/, replacement: source('dpop/index.ts') },
       { find: /^latchkey\/ky$/, replacement: source('ky/index.ts') },
       { find: /^latchkey\/socket$/, replacement: source('socket/index.ts') },
       { find: /^latchkey\/limits$/, replacement: source('limits/index.ts') },

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { exportJWK, generateKeyPair } from 'jose'
 import { type ClientMetadata, type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { listen } from './listen.ts'
@@ -22,6 +23,8 @@ export interface ProviderOptions {
   readonly accessTokenLifetime: number
   /** The APIs that a sign-in may name, and their scopes, by resource (RFC 8707). @defaultValue one API, which every access token is for */
   readonly resources?: Readonly<Record<string, string>> | undefined
+  /** Gives the app no token that is not bound to a key of its own (RFC 9449), and wants a nonce in every proof. */
+  readonly demandsDpop?: boolean | undefined
   /** An app's backend, which is a client with a secret (RFC 10017 §6.1). */
   readonly backend?: BackendClient | undefined
 }
@@ -92,7 +95,7 @@ export async function startProvider(options: ProviderOptions): Promise<DemoProvi
 
 async function configuration(
   settings: ProviderSettings,
-  { origins, redirectUris, backend, resources }: ProviderOptions,
+  { origins, redirectUris, demandsDpop = false, backend, resources }: ProviderOptions,
 ): Promise<Configuration> {
   const { privateKey } = await generateKeyPair('ES256', { extractable: true })
   const hours = (count: number) => count * 3600
@@ -105,6 +108,7 @@ async function configuration(
     response_types: ['code'],
     redirect_uris: [...uris],
     id_token_signed_response_alg: 'ES256',
+    dpop_bound_access_tokens: demandsDpop && !secret,
   })
 
   return {
@@ -133,6 +137,7 @@ async function configuration(
 
     features: {
       devInteractions: { enabled: false },
+      dPoP: { enabled: true, ...(demandsDpop && { nonceSecret: randomBytes(32), requireNonce: () => true }) },
       revocation: { enabled: true, allowedPolicy: async (_context, client, token) => token.clientId === client.clientId },
       resourceIndicators: {
         enabled: true,

@@ -14,13 +14,11 @@ const doesNotApply = (reason: string): Reservation => ({ kind: 'does not apply',
 
 const where = '012-where-a-session-differs-from-the-standards.md'
 const stepUp = '016-step-up-signals-and-incidents.md'
-const dpop = notYet('comes with DPoP')
 
 export const reservations: Readonly<Record<string, Reservation>> = {
   'REQ-01': deviates(where, 'the default store keeps them on the device, sealed; `memoryStore()` does not'),
   'REQ-04': notYet('comes with the vault; until then a cookie strategy keeps the refresh token from the page'),
   'REQ-06': deviates(where, 'the default store persists, sealed; `memoryStore()` does not'),
-  'REQ-07': dpop,
   'REQ-08': doesNotApply('there is no mode in which a service worker holds tokens for pages'),
   'REQ-10': deviates(where, 'the functions of the platform are looked up when they are used'),
   'REQ-13': deviates(where, 'on an http origin of a LAN a session lives in memory'),
@@ -35,19 +33,6 @@ export const reservations: Readonly<Record<string, Reservation>> = {
   'REQ-70': deviates(stepUp, 'no `sid` is compared: the backend tells the pages of the session that it is about'),
   'REQ-71': deviates(where, 'a tab that is alive writes a cleared record back'),
   'REQ-75': notYet('nothing does it by itself; docs/signing-out.md has the line'),
-  'REQ-86': dpop,
-  'REQ-87': dpop,
-  'REQ-88': dpop,
-  'REQ-89': dpop,
-  'REQ-90': dpop,
-  'REQ-91': dpop,
-  'REQ-92': dpop,
-  'REQ-93': dpop,
-  'REQ-94': dpop,
-  'REQ-95': dpop,
-  'REQ-96': dpop,
-  'REQ-97': dpop,
-  'REQ-98': dpop,
   'REQ-102': deviates(stepUp, 'a stronger sign-in replaces the tokens of the session'),
   'REQ-119': notYet('nothing counts anomalies; docs/monitoring.md says which events to count'),
   'REQ-134': notYet('nothing tells whether a frame is partitioned; two partitions are two sessions'),

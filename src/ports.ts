@@ -103,7 +103,7 @@ export interface RefreshRequest {
   readonly signal: AbortSignal
   /** The session's fetch underneath. */
   readonly fetch: typeof globalThis.fetch
-  /** What {@link Refresher.send} needs to know of this session (DPoP: the key's thumbprint). */
+  /** What the strategy has to know of this session (DPoP: the thumbprint of the key that its refresh token is bound to), or `null`. */
   readonly binding: string | null
 }
 
@@ -137,6 +137,8 @@ export interface Refresher {
    * `{ expires_in, sub? }` (return the `Response`), and tokens that come along are not kept. @defaultValue `Authorization: Bearer …`
    */
   readonly send?: ((request: Request, credential: Credential) => Promise<Response>) | undefined
+  /** A session of this binding is over, here or in another tab: what was kept for it can go. */
+  readonly forget?: ((binding: string) => void) | undefined
 }
 
 /** What a session had when it ended: to be revoked at the server. */
@@ -155,8 +157,12 @@ export interface RevokeRequest {
 export interface Credential {
   /** `null` where no token is in the browser. */
   readonly accessToken: string | null
-  /** As {@link RefreshRequest.binding}. */
+  /** As {@link RefreshRequest.binding}; `null` also for a token that is not bound, but a plain Bearer one. */
   readonly binding: string | null
+  /** May the request be sent a second time? Not if its body flows once. */
+  readonly isRepeatable: boolean
+  /** The 401 after which this is sent again with another token; `null` the first time. */
+  readonly refused: Response | null
   /** The session's fetch underneath. */
   readonly fetch: typeof globalThis.fetch
 }

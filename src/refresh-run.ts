@@ -2,7 +2,6 @@ import { backOff } from './core/back-off.ts'
 import { arrival, renewal } from './core/grant.ts'
 import type { Outcome, Unavailable } from './core/outcome.ts'
 import type { ActiveRecord, Grant } from './core/record.ts'
-import type { Secret } from './core/secret.ts'
 import { type Fact, type Goal, keyOf, type Policy, type State, type Want } from './core/state.ts'
 import type { Moment, Ms, Now } from './core/time.ts'
 import { ownToken } from './core/transition.ts'
@@ -14,7 +13,7 @@ import { within } from './within.ts'
 /** The authorization server. */
 export interface Server {
   /** Sends at once, never rejects, and ends when it has an answer or has given up hoping for one. */
-  readonly ask: (refreshToken: Secret | null, want: Want, subject: string | null) => Promise<Outcome>
+  readonly ask: (grant: Grant | null, want: Want, subject: string | null) => Promise<Outcome>
   /** Asks once, and never rejects. Resolves with whether the server has confirmed; or with why not, if it may yet. */
   readonly revoke: (grant: Grant) => Promise<boolean | Unavailable>
 }
@@ -99,7 +98,7 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
       // No await from here to the sending: by now the claim may have been watched to its end, or the session be over (M3, M8).
       if (now().mono - asked > sendWindow || active(state()) !== claimed) continue
       const presented = { of: claimed, want: goal, sent: now() }
-      const answer = server.ask(claimed.grant.refreshToken, goal, claimed.subject)
+      const answer = server.ask(claimed.grant, goal, claimed.subject)
       tools.note({ type: 'sent', again })
       const outcome = await within(clock, policy.refreshTimeout, answer)
       tools.note({ type: 'answered', again, outcome: outcome?.type ?? 'overdue' })

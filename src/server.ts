@@ -16,11 +16,12 @@ export const serverOf = (
   patience: number,
   failed: (cause: unknown) => void,
 ): Server => ({
-  async ask(refreshToken, { resource, scope }, subject): Promise<Outcome> {
+  async ask(grant, { resource, scope }, subject): Promise<Outcome> {
     const signal = AbortSignal.timeout(patience)
     let outcome: Outcome | undefined
     try {
-      const returned = await refresh({ refreshToken: shown(refreshToken), resource, scope, signal, fetch, binding: null })
+      const { refreshToken = null, binding = null } = grant ?? {}
+      const returned = await refresh({ refreshToken: shown(refreshToken), resource, scope, signal, fetch, binding })
       outcome = await outcomeOf(returned, tokenless)
       if (outcome.type === 'granted' && refresher.isSameUser?.(returned, subject) === false) outcome = { ...outcome, isOther: true }
     } catch (error) {
@@ -29,7 +30,8 @@ export const serverOf = (
     if (outcome.type !== 'granted') failed(outcome.cause)
     return outcome
   },
-  async revoke({ refreshToken, access }) {
+  async revoke({ refreshToken, access, binding }) {
+    if (binding) refresher.forget?.(binding)
     const accessTokens = Object.values(access).map(({ token }) => reveal(token))
     try {
       await refresher.revoke?.({ refreshToken: shown(refreshToken), accessTokens, fetch, signal: AbortSignal.timeout(10_000) })

@@ -107,7 +107,8 @@ export interface Session {
   readonly fetch: typeof globalThis.fetch
 
   /**
-   * A usable access token, for what is not fetch (sockets, gRPC). Prefer {@link Session.fetch}: a token in your hands is yours to leak.
+   * A usable access token, for what is not fetch (sockets, gRPC). Prefer {@link Session.fetch}: a token in your hands is yours to leak. One that is
+   * bound to a key (`latchkey/dpop`) is of no use without a proof, which only {@link Session.fetch} makes.
    * @throws LatchkeyError as {@link Session.fetch}; TypeError for a resource and scope that no destination names, or a session without tokens in the browser.
    * @example
    * ```ts

@@ -92,6 +92,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
     if (type === 'ended') {
       const end = Object.freeze({ sessionId, subject, reason: record.reason, endedAt: record.endedAt, answerLost: record.answerLost, by })
       lastEnd = end
+      if (record.binding) refresher.forget?.(record.binding)
       listeners.deliver('ended', end)
       if (end.reason !== 'signed-out') listeners.deliver('expired', end)
     } else if (type === 'refreshed') {
@@ -119,7 +120,13 @@ export function startSession(settings: Settings, ports: Ports): Session {
         // Between the verdict and this line a microtask may have ended the session (F67).
         if (sessionNow() !== found.session) throw ended(engine.state().held.record, found.session, lastCause)
         bond ??= { session: found.session, subject: engine.state().held.record?.subject, over: new AbortController() }
-        return { token: reveal(found.token.token), generation: found.token.generation, session: found.session, signal: bond.over.signal }
+        return {
+          token: reveal(found.token.token),
+          binding: found.token.binding ?? null,
+          generation: found.token.generation,
+          session: found.session,
+          signal: bond.over.signal,
+        }
       case 'signed-out':
         throw new LatchkeyError('signed_out', 'Nobody is signed in, so nothing was sent. Ask the user to sign in.')
       case 'ended':

@@ -77,10 +77,16 @@ describe('the law of arrows: core ← ports ← engine ← session ← index', (
       types: /^ports\.ts$/,
     },
     {
-      who: 'oauth: itself, oauth4webapi, core, refresh, errors, which URLs are safe, how to wait, and the browser; no session',
+      who: 'oauth: itself, oauth4webapi, core, refresh, errors, which URLs are safe, what a challenge says, how to wait, and the browser; no session',
       among: inFolder('oauth'),
       may: /^(oauth|core|refresh)\/|^oauth4webapi$|^(errors|within)\.ts$|^fetch\/destinations\.ts$|^adapters\/(address|answers|clock|tab-storage|windows)\.ts$/,
       types: /^ports\.ts$|^fetch\/challenge\.ts$/,
+    },
+    {
+      who: 'dpop: itself, oauth4webapi, errors, what a challenge says, what tokens are requested with, keys and clock of the browser, and types of what oauth asks of it',
+      among: inFolder('dpop'),
+      may: /^dpop\/|^oauth4webapi$|^errors\.ts$|^fetch\/challenge\.ts$|^refresh\/token-request\.ts$|^adapters\/(clock|proof-keys)\.ts$/,
+      types: /^oauth\/proving\.ts$|^(ports\.ts|core\/.*)$/,
     },
     { who: 'ky: ky, errors, and the type of a session', among: inFolder('ky'), may: /^ky(\/|$)|^errors\.ts$/, types: /^session\.ts$/ },
     {
@@ -130,6 +136,7 @@ describe('the law of arrows: core ← ports ← engine ← session ← index', (
         .filter((file) => !imported.has(file))
         .sort(),
     ).toEqual([
+      'dpop/index.ts',
       'index.ts',
       'ky/index.ts',
       'limits/index.ts',
@@ -279,6 +286,7 @@ describe('F38, F73, REQ-135: importing an entry', () => {
     { entry: 'index.ts', allowed: [] },
     { entry: 'refresh/index.ts', allowed: [] },
     { entry: 'oauth/index.ts', allowed: oauth4webapis },
+    { entry: 'dpop/index.ts', allowed: oauth4webapis },
     { entry: 'ky/index.ts', allowed: kys },
     { entry: 'socket/index.ts', allowed: [] },
     { entry: 'limits/index.ts', allowed: [] },

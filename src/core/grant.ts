@@ -25,7 +25,7 @@ export const arrival = (
   status: 'active',
   claim: null,
   retry: null,
-  grant: grantOf(issued, sent, generation, '', issued.sessionLasts),
+  grant: grantOf(issued, sent, generation, '', issued.sessionLasts, issued.binding),
 })
 
 /** What a refresh brings; and whose session it is, where the answer says another than was known. */
@@ -48,21 +48,23 @@ export function renewal(of: ActiveRecord, want: Want, issued: Issued, sent: Mome
   const left = isOther ? null : bound && Math.max(bound - (sent.wall - signedInAt), 0)
   return {
     retry: isSame || lasts === 0 ? backOff(of.retry, now, true, null, 40_000) : isLate ? { ...late, wait: of.retry ? late.wait : 0 } : null,
-    grant: grantOf(issued, sent, of.generation + 1, key, issued.sessionLasts ?? left),
+    grant: grantOf(issued, sent, of.generation + 1, key, issued.sessionLasts ?? left, of.grant.binding),
     ...(isOther && { subject, session: newId(), bounds: { signedInAt: sent.wall } }),
   }
 }
 
 const grantOf = (
-  { accessToken, lasts, refreshToken, refreshLasts, scope }: Issued,
+  { accessToken, lasts, refreshToken, refreshLasts, scope, isBound }: Issued,
   sent: Moment,
   generation: number,
   key: string,
   bound: Ms | null | undefined,
+  binding: string | null | undefined,
 ): Grant => ({
   refreshToken,
+  binding,
   refreshLife: life(sent, refreshLasts, bound),
-  access: { [key]: { token: accessToken, life: life(sent, lasts, bound), scope, generation } },
+  access: { [key]: { token: accessToken, life: life(sent, lasts, bound), scope, generation, binding: isBound ? binding : null } },
 })
 
 /** Nothing outlasts the bound of its session, but for the second in which limits end it in their own name. */

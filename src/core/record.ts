@@ -45,6 +45,8 @@ export interface EndedRecord extends CommonRecord {
   readonly endedAt: EpochMs
   /** It was rejected when presented again, after an answer that nobody has had: the server may have spent it itself (F33). */
   readonly answerLost: boolean
+  /** What its tokens were bound to: nobody needs it any more. */
+  readonly binding?: string | null | undefined
 }
 
 /** Somebody is about to present the refresh token, or has presented it. */
@@ -73,6 +75,8 @@ export interface Grant {
   /** `null` where the server keeps it in a cookie, or gave none. */
   readonly refreshToken: Secret | null
   readonly refreshLife: Lifetime | null
+  /** The key that the refresh token can be used with only, by its thumbprint (RFC 9449 §5). */
+  readonly binding?: string | null | undefined
   /** By resource and scope; the session's own token under the empty key. */
   readonly access: Readonly<Record<string, AccessToken>>
 }
@@ -82,6 +86,8 @@ export interface AccessToken {
   /** `null`: only the server knows. It is used until a 401 says otherwise. */
   readonly life: Lifetime | null
   readonly scope: string | null
+  /** As {@link Grant.binding}; not there for a Bearer token. */
+  readonly binding?: string | null | undefined
   /** The generation that brought it: a 401 says which token was refused. */
   readonly generation: number
 }

@@ -56,6 +56,10 @@ export interface Issued {
   readonly sessionLasts: Ms | null
   readonly scope: string | null
   readonly subject: string | null
+  /** Is the access token good with a proof only (RFC 9449 §5)? */
+  readonly isBound?: boolean
+  /** Of a sealed sign-in: what its tokens are bound to. */
+  readonly binding?: string | null
 }
 
 /**
@@ -64,7 +68,8 @@ export interface Issued {
  * @throws TypeError naming the field that is missing or malformed, never its value.
  */
 export function readTokens(input: unknown, tokenless = false): Issued {
-  const found = open(input) ?? input
+  const sealedIn = open(input)
+  const found = sealedIn ?? input
   if (typeof found !== 'object' || found === null) throw new TypeError('The token response is not an object.')
   const camel = !('access_token' in found) && 'accessToken' in found
   const field = (snake: string): [name: string, value: unknown] => {
@@ -83,7 +88,8 @@ export function readTokens(input: unknown, tokenless = false): Issued {
     }
   const access = token(field('access_token'))
   if (!access) malformed('access_token')
-  if (!/^(bearer|dpop)$/i.test(text(field('token_type')) ?? 'Bearer')) malformed('token_type', 'is neither Bearer nor DPoP')
+  const type = (text(field('token_type')) ?? 'Bearer').toLowerCase()
+  if (!/^(bearer|dpop)$/.test(type)) malformed('token_type', 'is neither Bearer nor DPoP')
   const refresh = token(field('refresh_token'))
   const lasts = seconds(field('expires_in')) ?? lifetimeOf(access)
   const { sub, iat, session_expiry: sessionEnd } = claimsOf(text(field('id_token')))
@@ -97,6 +103,8 @@ export function readTokens(input: unknown, tokenless = false): Issued {
     sessionLasts: spanOf(iat, sessionEnd) ?? (seconds(field('authorization_expires_in')) || null),
     scope: text(field('scope')),
     subject: typeof sub === 'string' ? sub : null,
+    isBound: type === 'dpop',
+    binding: sealedIn ? text(field('binding')) : null,
   }
 }
 

@@ -41,7 +41,8 @@ export function amend(found: SessionRecord | null, write: Write, now: Now): Sess
         fence,
         claim: null,
         grant: {
-          // What did not come with it stays: a refresh token (RFC 6749 §6, F52), and the tokens for other resources.
+          // What did not come with it stays: a refresh token (RFC 6749 §6, F52), what it is bound to, and the tokens for other resources.
+          ...kept,
           refreshToken: refreshToken ?? kept.refreshToken,
           refreshLife: refreshLife ?? (refreshToken ? null : kept.refreshLife),
           access: { ...kept.access, ...access },
@@ -67,5 +68,5 @@ export function endOf(
   endedAt: EpochMs,
   answerLost = false,
 ): EndedRecord {
-  return { ...kept, generation: kept.generation + 1, status: 'ended', reason, endedAt, answerLost }
+  return { ...kept, generation: kept.generation + 1, status: 'ended', reason, endedAt, answerLost, binding: grant.binding }
 }

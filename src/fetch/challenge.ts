@@ -20,6 +20,7 @@ export function refusalOf(header: string | null, origin: string): 'invalid' | 'u
   if (header === null) return 'unsaid'
   const ours = challengesOf(header).filter(({ scheme }) => scheme === 'bearer' || scheme === 'dpop')
   const byError = new Map(ours.map(({ params }) => [params.get('error'), params]))
+  if (byError.has('use_dpop_nonce')) return null // about the proof, whatever is offered beside it (RFC 9449 §9)
   if (byError.has('invalid_token')) return 'invalid'
   const demand = byError.get('insufficient_user_authentication')
   // An API that knows both schemes names both, and gives its reason with one.

@@ -5,6 +5,8 @@ import type { Match, Target } from './destinations.ts'
 /** A token that may leave now, and what belongs to it. */
 export interface Grip {
   readonly token: string
+  /** What it is bound to; `null` for a Bearer token. */
+  readonly binding: string | null
   readonly generation: number
   readonly session: string
   /** Aborts when the session ends, with the error that callers shall see. */
@@ -67,7 +69,7 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
     grip: Grip | null,
   ): Promise<Response> {
     if (!grip) return underneath(input, init)
-    const answer = transmit(input, init, signal, grip)
+    const answer = transmit(input, init, signal, grip, again !== null)
     return answer.then((response) => (response.status === 401 ? refused(target, again, init, signal, grip, response) : response))
   }
 
@@ -98,16 +100,29 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
     const next = await later
     if (!next) return response
     response.body?.cancel().catch(() => {})
-    return transmit(again, init, signal, next)
+    return transmit(again, init, signal, next, true, response)
   }
 
-  function transmit(input: Input, init: Init, signal: AbortSignal | null, grip: Grip): Promise<Response> {
+  function transmit(
+    input: Input,
+    init: Init,
+    signal: AbortSignal | null,
+    grip: Grip,
+    isRepeatable: boolean,
+    refused: Response | null = null,
+  ): Promise<Response> {
     // Safari before 17.4 cannot join signals: there the answer is held back all the same, but not cut short.
     const both = signal ? (AbortSignal.any?.([signal, grip.signal]) ?? signal) : grip.signal
     // With an init, be it for a header, a Request forgets what it was told of the referrer.
     const told = isRequest(input) ? { referrer: input.referrer, referrerPolicy: input.referrerPolicy, ...init } : init
     const answer = send
-      ? send(new Request(input, { ...told, signal: both }), { accessToken: grip.token || null, binding: null, fetch: underneath })
+      ? send(new Request(input, { ...told, signal: both }), {
+          accessToken: grip.token || null,
+          binding: grip.binding,
+          fetch: underneath,
+          isRepeatable,
+          refused,
+        })
       : underneath(input, {
           ...told,
           headers: withToken(init?.headers ?? (isRequest(input) ? input.headers : undefined), grip.token),

@@ -27,16 +27,21 @@ export async function authorizationRequest(
 ): Promise<AuthorizationRequest> {
   const back = pathOf(returnTo)
   try {
-    const endpoint = endpointOf(await client.metadata(client.fetch), 'authorization_endpoint')
+    const server = await client.metadata(client.fetch)
+    const endpoint = endpointOf(server, 'authorization_endpoint')
     if (!endpoint) throw new Error('The provider names no authorization endpoint.')
     const state = `${way}.${generateRandomState()}`
     const scope = [...new Set(`${client.scope} ${stepUp?.scope ?? ''}`.match(/\S+/g))].join(' ')
+    const key = (await client.dpop?.bind(server)) ?? null
+    // The next page has to find the key; where the browser does not keep it, that page makes one.
+    const binding = key && way === 'redirect' && !(await client.dpop?.keep(key)) ? null : key
     const pending: Pending = {
       provider: client.id,
       verifier: generateRandomCodeVerifier(),
       nonce: scope.split(' ').includes('openid') ? generateRandomNonce() : null,
       maxAge: stepUp?.maxAge == null ? null : Math.floor(stepUp.maxAge / 1000),
       acrValues: stepUp?.acrValues ?? [],
+      binding,
       redirectUri: redirectUriOf(client),
       returnTo: back,
       startedAt: browserClock.now().wall,
@@ -50,6 +55,7 @@ export async function authorizationRequest(
       nonce: pending.nonce,
       code_challenge: await calculatePKCECodeChallenge(pending.verifier),
       code_challenge_method: 'S256',
+      dpop_jkt: pending.binding,
       prompt,
       login_hint: loginHint,
       max_age: pending.maxAge,

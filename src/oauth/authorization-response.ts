@@ -26,17 +26,22 @@ const longestExchange: Ms = 30_000
  * @throws LatchkeyError `sign_in_failed`, `sign_in_cancelled`, `interaction_required`
  */
 export async function redeem(client: Client, state: string, pending: Pending, answer: string): Promise<SignIn> {
+  const { dpop } = client
+  let { binding } = pending
   try {
     const server = await client.metadata(client.fetch)
     endpointOf(server, 'token_endpoint')
     // The nonce says that the ID token was made for this sign-in, which is all that its times would say: a wrong clock here keeps nobody out (F21, F22).
     const us = { client_id: client.clientId, [clockTolerance]: 2 ** 40 }
     const code = validateAuthResponse(server, us, new URLSearchParams(answer), state)
+    const hasKey = binding && (await dpop?.has(binding).catch(() => false))
+    if (!hasKey) binding = (await dpop?.bind(server)) ?? null
+    const fetch = dpop?.proven(binding, client.fetch) ?? client.fetch
     const sent = browserClock.now().mono
     const response = await authorizationCodeGrantRequest(server, us, None(), code, pending.redirectUri, pending.verifier, {
       [allowInsecureRequests]: true, // on loopback: `endpointOf` has seen to it
       [customFetch]: (url, { body, headers, signal }) =>
-        client.fetch(url, { ...tokenRequest, credentials: 'omit', body, headers, signal: signal ?? null }),
+        fetch(url, { ...tokenRequest, credentials: 'omit', body, headers, signal: signal ?? null }),
       signal: AbortSignal.timeout(longestExchange),
     })
     const tokens = await processAuthorizationCodeResponse(
@@ -45,12 +50,15 @@ export async function redeem(client: Client, state: string, pending: Pending, an
       response,
       pending.nonce === null ? {} : { expectedNonce: pending.nonce, requireIdToken: true },
     )
+    dpop?.assertBound(tokens)
     const claims = getValidatedIdTokenClaims(tokens)
     if (claims) satisfied(claims, pending)
+    if (binding) await dpop?.keep(binding)
     client.memory.idToken = tokens.id_token ?? null
     const { expires_in: lasts } = tokens
     const issued = {
       ...tokens,
+      binding,
       /** What is left of it when the session takes it. */
       get expires_in() {
         return lasts === undefined ? undefined : Math.max(0, lasts - (browserClock.now().mono - sent) / 1000)
@@ -58,6 +66,7 @@ export async function redeem(client: Client, state: string, pending: Pending, an
     }
     return seal({ claims: (claims as IdTokenClaims | undefined) ?? null, returnTo: pending.returnTo }, issued) as SignIn // what `SealedTokens` asks for is in its seal
   } catch (error) {
+    if (binding) void dpop?.forget(binding)
     throw failure(error)
   }
 }

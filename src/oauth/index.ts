@@ -1,6 +1,7 @@
 export { type LogoutOptions, logoutRedirect } from './logout.ts'
 export { signInPopup } from './popup.ts'
 export { type OAuthOptions, type OAuthProvider, oauth } from './provider.ts'
+export type { Dpop } from './proving.ts'
 export { handleRedirect, signInRedirect } from './redirect.ts'
 export type { IdTokenClaims, SignIn, SignInRequest } from './sign-in.ts'
 export { signInSilent } from './silent.ts'

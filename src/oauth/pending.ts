@@ -13,6 +13,8 @@ export interface Pending {
   readonly maxAge: number | null
   /** One of these will do; with none, anything will. */
   readonly acrValues: readonly string[]
+  /** The key that the code is bound to (RFC 9449 §10), or `null`. */
+  readonly binding: string | null
   readonly redirectUri: string
   readonly returnTo: string
   readonly startedAt: EpochMs

@@ -7,6 +7,7 @@ import { maySee } from '../fetch/destinations.ts'
 import type { Refresher } from '../ports.ts'
 import { oauthRefresh } from '../refresh/oauth-refresh.ts'
 import { discovered, endpointOf, type Metadata } from './metadata.ts'
+import type { Dpop, Proving } from './proving.ts'
 import type { SignIn } from './sign-in.ts'
 
 /** Which provider, and as whom it knows this app. */
@@ -19,6 +20,8 @@ export interface OAuthOptions {
   readonly scope?: string | undefined
   /** A page of yours, registered at the provider, that calls {@link handleRedirect}. @defaultValue the page's origin and `/` */
   readonly redirectUri?: string | undefined
+  /** `dpop('prefer')` or `dpop('required')` of `latchkey/dpop`: binds tokens to a key of this device (RFC 9449). @defaultValue they are Bearer tokens */
+  readonly dpop?: Dpop | undefined
   /** Instead of discovery (RFC 8414), for providers without it. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
   /**
@@ -47,6 +50,7 @@ export interface Client {
   readonly redirectUri: string | undefined
   readonly parameters: NonNullable<OAuthOptions['parameters']>
   readonly metadata: Metadata
+  readonly dpop: Proving | undefined
   /** The page's own, from before the app may have put `session.fetch` in its place, which would wait for a token (F56). */
   readonly fetch: typeof globalThis.fetch
   readonly memory: Memory
@@ -75,7 +79,16 @@ interface Memory {
  * ```
  */
 export function oauth(options: OAuthOptions): OAuthProvider {
-  const { issuer, clientId, scope = 'openid offline_access', redirectUri, metadata: given, parameters = {}, isRejected } = options ?? {}
+  const {
+    issuer,
+    clientId,
+    scope = 'openid offline_access',
+    redirectUri,
+    dpop: bound,
+    metadata: given,
+    parameters = {},
+    isRejected,
+  } = options ?? {}
   const listed = Object.entries(parameters).flatMap(([name, values]) => [values].flat().map((value) => [name, value] as const))
   for (const [name, value] of [...Object.entries({ issuer, clientId, scope, redirectUri: redirectUri ?? '/' }), ...listed]) {
     if (typeof value !== 'string' || !value) throw new TypeError(`\`${name}\` must be a text, and not an empty one.`)
@@ -85,6 +98,9 @@ export function oauth(options: OAuthOptions): OAuthProvider {
   if (given !== undefined && (typeof given !== 'object' || !given || (given.issuer ?? issuer) !== issuer))
     throw new TypeError('`metadata` must be what the provider says of itself, and name no other `issuer`.')
   if (isRejected !== undefined && typeof isRejected !== 'function') throw new TypeError('`isRejected` must be a function.')
+  const dpop = bound as object | undefined as Proving | undefined
+  if (dpop !== undefined && typeof dpop?.proven !== 'function')
+    throw new TypeError("`dpop` must be made by `latchkey/dpop`: dpop('prefer') or dpop('required').")
 
   const wellKnown = scope.split(' ').includes('openid') ? 'oidc' : 'oauth2'
   const known = given && Promise.resolve<AuthorizationServer>({ ...given, issuer })
@@ -104,11 +120,19 @@ export function oauth(options: OAuthOptions): OAuthProvider {
     id: `${issuer} ${clientId}`,
     async refresh(request) {
       const asked = browserClock.now().mono
+      const inTime: typeof globalThis.fetch = async (url, init) => {
+        // By now another tab may be about to present the token (protocol, rule 4). We are asked once more, and then know what took so long.
+        if (browserClock.now().mono - asked > longestDelay)
+          throw new DOMException(
+            'The provider’s metadata, or what it wants in a proof, took too long; nothing more was presented. The session stays.',
+            'TimeoutError',
+          )
+        return request.fetch(url, init)
+      }
       const { refresh } = await endpoints(request.fetch)
-      // By now another tab may be about to present the token (protocol, rule 4). We are asked once more, and then know the metadata.
-      if (browserClock.now().mono - asked > longestDelay)
-        throw new DOMException('The provider’s metadata took too long; nothing was presented.', 'TimeoutError')
-      return refresh(request)
+      await dpop?.assertUsable(request.binding)
+      const tokens = await refresh({ ...request, fetch: dpop?.proven(request.binding, inTime) ?? inTime })
+      return dpop?.usable(tokens as TokenResponse) ?? tokens // it is what `oauthRefresh` has returned
     },
     isSameUser(returned, subject) {
       const { id_token: idToken } = returned as TokenResponse // it is what `refresh` has returned
@@ -130,6 +154,8 @@ export function oauth(options: OAuthOptions): OAuthProvider {
         ...accessTokens.map((token) => revoke({ refreshToken: null, accessTokens: [token], ...rest }).catch(unlessUnsupported)),
       ])
     },
+    send: dpop?.send,
+    forget: (thumbprint) => void dpop?.forget(thumbprint),
   }
   const { fetch } = globalThis
   const client: Client = {
@@ -139,6 +165,7 @@ export function oauth(options: OAuthOptions): OAuthProvider {
     redirectUri,
     parameters,
     metadata,
+    dpop,
     fetch: (input, init) => fetch(input, init), // called on anything but the page it throws
     memory: { returned: null, idToken: null },
   }

@@ -1,6 +1,6 @@
 import type { Refresher } from '../ports.ts'
 import { type Csrf, csrfHeader } from './csrf.ts'
-import { cookieRequest, logoutAt } from './token-request.ts'
+import { cookieRequest, logoutAt, notFollowed } from './token-request.ts'
 
 /** Where your backend keeps the session. */
 export interface BackendForFrontendOptions {
@@ -38,12 +38,9 @@ export function backendForFrontend({ session, logout, csrf }: BackendForFrontend
     revoke: logoutAt(logout, session, request),
     send: async (given, { fetch }) => {
       given.headers.set(...header())
-      const { credentials, redirect, referrer, referrerPolicy } = given
       return fetch(given, {
-        credentials: credentials === 'omit' ? credentials : 'include', // an API may be on another origin of the site
-        redirect: redirect === 'follow' ? 'error' : redirect,
-        referrer, // with an init, a Request forgets both
-        referrerPolicy,
+        ...notFollowed(given),
+        credentials: given.credentials === 'omit' ? 'omit' : 'include', // an API may be on another origin of the site
       })
     },
   }

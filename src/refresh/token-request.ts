@@ -11,6 +11,16 @@ export const cookieRequest = (header: () => [string, string]): RequestInit => ({
   credentials: 'include',
 })
 
+/**
+ * For a request with more than `Authorization` to protect: a browser would carry the rest wherever a redirect leads (REQ-21, REQ-80).
+ * With an init, a Request forgets what it was told of the referrer.
+ */
+export const notFollowed = ({ redirect, referrer, referrerPolicy }: Request): RequestInit => ({
+  redirect: redirect === 'follow' ? 'error' : redirect,
+  referrer,
+  referrerPolicy,
+})
+
 /** Signs out at `logout`, relative to `url`. */
 export const logoutAt =
   (logout: string, url: string, request: (refreshToken: string | null) => RequestInit): NonNullable<Refresher['revoke']> =>

@@ -5,14 +5,14 @@ import { glewlwyd } from '../../scripts/ensure-glewlwyd.ts'
 import { launchChromium } from './chromium.ts'
 import { startGlewlwyd } from './glewlwyd-server.ts'
 import { type OAuthScene, returned, stageOAuth, startApp, stateOf } from './oauth-scene.ts'
-import type { Judge } from './page/oauth.ts'
+import type { InWords } from './page/oauth.ts'
 
 /** A real server, by authors who have never heard of us. Refresh tokens are good for one use; a second one takes all that came of the sign-in along. */
 interface Kind {
   readonly name: string
   /** How it refuses, and what the app has to know of that. */
   readonly refuses: readonly [status: number, body: unknown]
-  readonly judge: Judge
+  readonly judge: InWords
   /** To a public client: what the revocation endpoint answers. */
   readonly revokes: number
   readonly start: (redirectUri: string, origin: string) => Promise<Server>

@@ -18,7 +18,7 @@ async function stageScripted({
   headers = {},
   listsProvider = false,
   ...options
-}: Partial<OAuthOptions> & { readonly headers?: Readonly<Record<string, string>>; readonly listsProvider?: boolean } = {}) {
+}: Partial<Omit<OAuthOptions, 'dpop'>> & { readonly headers?: Readonly<Record<string, string>>; readonly listsProvider?: boolean } = {}) {
   const web = await startApp()
   const provider = await scriptedProvider()
   const { issuer, says } = provider

@@ -4,7 +4,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { onTestFinished } from 'vitest'
 import { type Listening, listen } from '../../demo/listen.ts'
 import { bundle } from './bundle.ts'
-import type { Judge } from './page/oauth.ts'
+import type { InWords } from './page/oauth.ts'
 
 /** Tabs of one profile on an app that signs in with a provider. */
 export interface OAuthScene {
@@ -28,7 +28,7 @@ export async function startApp(): Promise<Listening> {
 export async function stageOAuth(
   browser: Browser | BrowserContext,
   web: Listening,
-  options: OAuthOptions & { readonly api?: string; readonly attachTo?: readonly Destination[] } & Judge,
+  options: Omit<OAuthOptions, 'dpop'> & { readonly api?: string; readonly attachTo?: readonly Destination[] } & InWords,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<OAuthScene> {
   script ??= bundle('page/oauth.ts')

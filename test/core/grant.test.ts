@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { arrival, renewal } from '../../src/core/grant.ts'
-import { reveal, secret } from '../../src/core/secret.ts'
+import { reveal, seal, secret } from '../../src/core/secret.ts'
 import { readTokens } from '../../src/core/tokens.ts'
 import { ownToken } from '../../src/core/transition.ts'
 import { access, active, at, epoch, grant, retry } from './samples.ts'
@@ -43,6 +43,18 @@ describe('a session that begins', () => {
 test('REQ-141: an access token does not say whose a session is', () => {
   const jwt = `e30.${Buffer.from('{"sub":"bob","exp":2000,"iat":1000}').toString('base64url')}.`
   expect(arrival('t', 1, null, 'i', readTokens({ access_token: jwt }), now).subject).toBeNull()
+})
+
+test.each([
+  { type: 'DPoP', binding: 'thumb' },
+  { type: 'Bearer', binding: null },
+])('REQ-92, REQ-93: bound are the refresh token and a token of type DPoP: $type', ({ type, binding }) => {
+  const issued = readTokens(seal({}, { access_token: 'a', token_type: type, refresh_token: 'r', binding: 'thumb' }))
+  const { grant: first } = arrival('t', 1, null, 'i', issued, now)
+  expect([first.binding, first.access['']?.binding]).toEqual(['thumb', binding])
+  const refreshed = readTokens({ access_token: 'b', token_type: type })
+  const { grant: next } = renewal(active({ grant: first }), ownToken, refreshed, at(500), now, () => 'new')
+  expect([next.binding, next.access['']?.binding]).toEqual(['thumb', binding])
 })
 
 describe('what a refresh has brought', () => {

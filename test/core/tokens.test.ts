@@ -11,7 +11,16 @@ const read = (input: unknown) => {
   return { accessToken: reveal(accessToken), refreshToken: refreshToken && reveal(refreshToken), ...rest }
 }
 
-const nothingElse = { lasts: null, refreshToken: null, refreshLasts: null, sessionLasts: null, scope: null, subject: null }
+const nothingElse = {
+  lasts: null,
+  refreshToken: null,
+  refreshLasts: null,
+  sessionLasts: null,
+  scope: null,
+  subject: null,
+  isBound: false,
+  binding: null,
+}
 
 const jwt = (claims: unknown) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.`
 const signed = await new SignJWT({ sub: 'ann' })
@@ -45,6 +54,8 @@ describe('a token response is read', () => {
         sessionLasts: 3_600_000,
         scope: 'x y',
         subject: 'ann',
+        isBound: false,
+        binding: null,
       },
     },
     {
@@ -67,6 +78,8 @@ describe('a token response is read', () => {
         sessionLasts: 3_600_000,
         scope: 'x y',
         subject: 'ann',
+        isBound: true,
+        binding: null,
       },
     },
     {
@@ -103,6 +116,16 @@ describe('a token response is read', () => {
     {
       name: 'of latchkey/oauth, which is sealed',
       input: seal({ claims: null }, { access_token: 'a' }),
+      issued: { accessToken: 'a', ...nothingElse },
+    },
+    {
+      name: 'REQ-93: of latchkey/oauth, with what it is bound to',
+      input: seal({ claims: null }, { access_token: 'a', token_type: 'dpop', binding: 'thumb' }),
+      issued: { accessToken: 'a', ...nothingElse, isBound: true, binding: 'thumb' },
+    },
+    {
+      name: 'with a member of that name, which says nothing in an answer of a server',
+      input: { access_token: 'a', binding: { of: 'a book' } },
       issued: { accessToken: 'a', ...nothingElse },
     },
   ])('$name', ({ input, issued }) => {

@@ -108,6 +108,12 @@ describe('what is written', () => {
     expect(amend(found, { type: 'grant', of, next, anew: false }, now)).toMatchObject({ grant: { refreshLife: null } })
   })
 
+  test('REQ-93: what the tokens are bound to stays, and is known of an end', () => {
+    const found = active({ grant: { ...grant, binding: 'thumb' } })
+    expect(amend(found, { type: 'grant', of: found, next, anew: false }, now)).toMatchObject({ grant: { binding: 'thumb' } })
+    expect(amend(found, { type: 'end', of: found, reason: 'rejected', wanted: false }, now)).toMatchObject({ binding: 'thumb' })
+  })
+
   test('F60: a grant for one resource leaves the tokens for the others', () => {
     const found = active({ grant: { ...grant, access: { '': access, 'https://files.test ': access } } })
     const written = amend(found, { type: 'grant', of, next, anew: false }, now)

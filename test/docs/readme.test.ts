@@ -80,3 +80,19 @@ test('REQ-123: there is a playbook for incidents, and it leaves out nothing', ()
 test('the README stays under 300 lines', () => {
   expect(readme.split('\n').length).toBeLessThan(300)
 })
+
+test('REQ-98: the guide says what DPoP does, what it does not, and what the servers owe', () => {
+  const section = readFileSync(`${root}docs/oauth.md`, 'utf8').match(/^## Bound to this device: DPoP$(.*?)^## /ms)?.[1] ?? ''
+  for (const word of [
+    'carried off',
+    'script on your page',
+    'silent sign-in',
+    'malware',
+    'nonces',
+    'cnf.jkt',
+    'Access-Control-Expose-Headers',
+    'getToken',
+  ])
+    expect(section).toContain(word)
+  expect(readFileSync(`${root}SECURITY.md`, 'utf8')).toMatch(/nor DPoP\s+stops that/)
+})

@@ -28,7 +28,7 @@ export function byHand({ attachTo = [api], underneath, send, grips }: Options): 
   const over = new AbortController()
   const refusals: ByHand['refusals'] = []
   let generation = 1
-  const grip = (): Grip => ({ token: `token-${generation}`, generation, session: 's', signal: over.signal })
+  const grip = (): Grip => ({ token: `token-${generation}`, binding: null, generation, session: 's', signal: over.signal })
   const instead = async (_: Target, refused: Grip, invalid: boolean) => {
     refusals.push({ refused: refused.token, invalid })
     if (refused.generation === generation) generation++

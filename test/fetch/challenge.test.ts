@@ -137,6 +137,7 @@ describe('a 401 is about the token', () => {
     { name: 'F54: another credential: no', header: 'Basic realm="downstream"', is: null },
     { name: 'F54: invalid_token of another scheme: no', header: 'Custom error="invalid_token"', is: null },
     { name: 'a nonce: no', header: 'DPoP error="use_dpop_nonce"', is: null },
+    { name: 'REQ-89: a nonce, with Bearer offered beside it: no', header: 'Bearer, DPoP error="use_dpop_nonce", algs="ES256"', is: null },
     { name: 'an empty header: no', header: '', is: null },
     {
       name: 'one scheme that gives a reason, and one that is only named: no',

@@ -173,7 +173,7 @@ describe('REQ-16: what is not listed goes through untouched', () => {
 describe('a request that has to wait for its token', () => {
   test('leaves with it', async () => {
     const { fetch, calls } = recorder()
-    const grip: Grip = { token: 'late', generation: 1, session: 's', signal: new AbortController().signal }
+    const grip: Grip = { token: 'late', binding: null, generation: 1, session: 's', signal: new AbortController().signal }
     await byHand({ underneath: fetch, grips: { take: () => later(grip) } }).fetch(api, { method: 'POST', body: 'x' })
     expect(authorizations(calls)).toEqual(['Bearer late'])
     expect(await calls[0]?.request.text()).toBe('x')

@@ -141,7 +141,7 @@ test('REQ-79: a header repeats a cookie that is read when it is sent, everywhere
   page('__Host-csrf=1')
   await strategy.refresh(asking({ fetch, refreshToken: null }))
   page('a=b; __Host-csrf=2')
-  await strategy.send?.(new Request(api), { accessToken: null, binding: null, fetch })
+  await strategy.send?.(new Request(api), { accessToken: null, binding: null, isRepeatable: true, refused: null, fetch })
   page('__Host-csrf=3')
   await strategy.revoke?.(leaving({ fetch, refreshToken: null }))
   expect(calls.map(({ request }) => request.headers.get('X-CSRF'))).toEqual(['1', '2', '3'])

@@ -12,6 +12,7 @@ import {
   type Store,
   type Tokens,
 } from 'latchkey'
+import { dpop } from 'latchkey/dpop'
 import { createApi } from 'latchkey/ky'
 import { limits } from 'latchkey/limits'
 import { handleRedirect, oauth, type SignIn, signInPopup, signInRedirect, signInSilent } from 'latchkey/oauth'
@@ -201,7 +202,7 @@ export async function signals(session: Session, data: string) {
 
 // A provider: its sign-ins are taken by a session as they are, and a challenge (RFC 9470) is answered by a sign-in.
 export async function provider(session: Session, challenge: { origin: string; acrValues: string[]; maxAge: number | null; scope: null }) {
-  const login = oauth({ issuer: 'https://login.example.com', clientId: 'spa', redirectUri: undefined })
+  const login = oauth({ issuer: 'https://login.example.com', clientId: 'spa', redirectUri: undefined, dpop: dpop('required') })
   const stepUp = async (demanded: StepUpChallenge) => (demanded.scope ? null : signInPopup(login, { stepUp: demanded }))
   createSession({ attachTo: ['https://api.example.com'], refresh: login, onStepUp: stepUp })
   createSession({ attachTo: ['/api'], refresh: login, onStepUp: (demanded) => signInRedirect(login, { stepUp: demanded }) })

@@ -138,6 +138,8 @@ export const providers = () => {
   const provider = oauth({ issuer: 'https://login.example.com', clientId: 'c' })
   // @ts-expect-error no secret fits into a browser
   oauth({ issuer: 'https://login.example.com', clientId: 'c', clientSecret: 's' })
+  // @ts-expect-error it is off, preferred or required
+  oauth({ issuer: 'https://login.example.com', clientId: 'c', dpop: 'required' })
   // @ts-expect-error a provider comes from oauth
   signInRedirect({ issuer: 'https://login.example.com', clientId: 'c' })
   // @ts-expect-error silence is a function of its own

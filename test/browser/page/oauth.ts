@@ -9,6 +9,7 @@ import {
   type SignInInput,
   type StepUpChallenge,
 } from 'latchkey'
+import { dpop } from 'latchkey/dpop'
 import {
   handleRedirect,
   logoutRedirect,
@@ -27,8 +28,9 @@ export type Told =
   | { readonly code: string; readonly message: string; readonly cause: string }
   | null
 
-/** A function of the options, in words: the page is told of them in JSON. */
-export interface Judge {
+/** Options that are no JSON, in words: JSON is what the page is told. */
+export interface InWords {
+  readonly dpop?: 'prefer' | 'required' | undefined
   /** A 400 that is not JSON is a refusal for good. */
   readonly rejectsWithoutWords?: boolean
 }
@@ -49,16 +51,16 @@ export interface OAuthApp {
 
 declare global {
   interface Window {
-    oauthConfig: OAuthOptions & { readonly api: string; readonly attachTo?: readonly Destination[] } & Judge
+    oauthConfig: Omit<OAuthOptions, 'dpop'> & { readonly api: string; readonly attachTo?: readonly Destination[] } & InWords
     oauthApp: OAuthApp
     /** Puts `session.fetch` in the place of `fetch`. */
     oauthPatches?: boolean
   }
 }
 
-const { api, attachTo = [{ url: api }], rejectsWithoutWords, ...options } = window.oauthConfig
+const { api, attachTo = [{ url: api }], rejectsWithoutWords, dpop: mode, ...options } = window.oauthConfig
 const isRejected = rejectsWithoutWords ? (status: number, json: unknown) => status === 400 && json === undefined : undefined
-const provider = oauth({ ...options, isRejected })
+const provider = oauth({ ...options, isRejected, dpop: mode && dpop(mode) })
 /** An API demands more: the next click is the user's answer, as a popup wants one. */
 let demand: { readonly challenge: StepUpChallenge; readonly answer: (signIn: Promise<SignInInput>) => void } | null = null
 const session = createSession({

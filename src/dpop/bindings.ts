@@ -1,0 +1,100 @@
+import { type AuthorizationServer, DPoP, type DPoPHandle, modifyAssertion } from 'oauth4webapi'
+import { type ProofKey, proofKeys } from '../adapters/proof-keys.ts'
+import { LatchkeyError } from '../errors.ts'
+
+/** What the tokens of one session are bound to (RFC 9449): a key, with the nonces that servers want in its proofs. */
+export interface Binding {
+  readonly key: ProofKey
+  /** Nonces of the provider and of the APIs are kept apart, even where they share an origin (REQ-89). */
+  readonly atProvider: DPoPHandle
+  readonly atApis: DPoPHandle
+}
+
+/** One key for each session, shared by the tabs, for as long as the session lasts (REQ-93). */
+export interface Bindings {
+  /** For a sign-in: resolves with its thumbprint, or with `null` where the provider does without, and so may we. This page has it, until it is kept. */
+  readonly make: (server: AuthorizationServer, isRequired: boolean) => Promise<string | null>
+  /** For all tabs and the next page. Resolves with `false` where the browser refuses: then for this page. */
+  readonly keep: (thumbprint: string) => Promise<boolean>
+  /**
+   * `null` if the browser has it no more: nothing can be proved any more, in no tab.
+   * @throws LatchkeyError `refresh_unavailable` where the browser cannot be asked
+   */
+  readonly find: (thumbprint: string) => Promise<Binding | null>
+  readonly forget: (thumbprint: string) => Promise<void>
+  readonly clock: ProofClock
+}
+
+/** How far this device's clock is behind that of the servers, in seconds, as far as they have said (REQ-91). */
+export interface ProofClock {
+  behind: number
+}
+
+/** What all browsers can sign with, best first (REQ-95). */
+const algorithms = ['ES256', 'Ed25519', 'EdDSA'] as const
+
+export function bindings(): Bindings {
+  const stored = proofKeys()
+  const known = new Map<string, Promise<Binding | null>>()
+  const clock: ProofClock = { behind: 0 }
+
+  const bindingOf = (key: ProofKey): Binding => ({ key, atProvider: handleOf(key, clock), atApis: handleOf(key, clock) })
+
+  async function load(thumbprint: string): Promise<Binding | null> {
+    const key = await stored.find(thumbprint).catch((cause) => {
+      throw new LatchkeyError(
+        'refresh_unavailable',
+        'The browser did not give out the key that the session is bound to. Nothing was sent and the session stays; try again later.',
+        { cause },
+      )
+    })
+    return key ? bindingOf(key) : null
+  }
+
+  function find(thumbprint: string): Promise<Binding | null> {
+    const asked = known.get(thumbprint) ?? load(thumbprint)
+    const drop = () => known.delete(thumbprint)
+    known.set(thumbprint, asked)
+    asked.then((found) => found ?? drop(), drop)
+    return asked
+  }
+
+  return {
+    clock,
+    async make({ dpop_signing_alg_values_supported: theirs }, isRequired) {
+      if (!theirs && !isRequired) return null
+      const algorithm = algorithms.find((ours) => !theirs || theirs.includes(ours))
+      if (!algorithm) {
+        if (!isRequired) return null
+        throw new Error('The provider knows no algorithm for DPoP that browsers can sign with (`dpop_signing_alg_values_supported`).')
+      }
+      const pair = (await stored.generate(algorithm)) as CryptoKeyPair // neither of them is a single key
+      const thumbprint = await DPoP({}, pair).calculateThumbprint()
+      known.set(thumbprint, Promise.resolve(bindingOf({ thumbprint, algorithm, pair })))
+      return thumbprint
+    },
+    async keep(thumbprint) {
+      const binding = await find(thumbprint)
+      return (
+        binding !== null &&
+        stored.keep(binding.key).then(
+          () => true,
+          () => false,
+        )
+      )
+    },
+    find,
+    async forget(thumbprint) {
+      known.delete(thumbprint)
+      await stored.remove(thumbprint).catch(() => {}) // then it was in memory only
+    },
+  }
+}
+
+const handleOf = ({ pair, algorithm }: ProofKey, clock: ProofClock): DPoPHandle =>
+  DPoP({}, pair, {
+    [modifyAssertion](header, payload) {
+      header.alg = algorithm
+      payload.iat = (payload.iat as number) + clock.behind // oauth4webapi has put it there
+    },
+  })

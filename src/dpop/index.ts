@@ -1,0 +1,2 @@
+export type { Dpop } from '../oauth/proving.ts'
+export { dpop } from './dpop.ts'

@@ -1,0 +1,452 @@
+import 'fake-indexeddb/auto'
+import { createSession, isLatchkeyError, memoryStore } from 'latchkey'
+import { dpop } from 'latchkey/dpop'
+import * as entry from 'latchkey/oauth'
+import { oauth } from 'latchkey/oauth'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { proofKeys } from '../../src/adapters/proof-keys.ts'
+import { json, type Seen } from '../fetch/listen.ts'
+import { asking, outcome } from '../refresh/asking.ts'
+import { api, boundProvider, challenge, claimsIn, codeAnswered, found, proofOf, proofsOf, refusal, signedIn, tokens } from './dpop-scene.ts'
+
+const kept = async (thumbprint: string) => (await proofKeys().find(thumbprint)) !== undefined
+
+describe('REQ-86: a proof', () => {
+  test('to an API says what it must of the request and the token, beside the token, once, and is genuine', async () => {
+    const script = await boundProvider()
+    const { origin, seen } = await api()
+    const { session } = await signedIn(await found({ issuer: script.issuer }), [origin])
+    await session.fetch(`${origin}/x?y=1#z`, { headers: { DPoP: 'the caller’s own'.replace(/\W/g, '') } })
+    const [request] = seen
+    expect(request?.headers.authorization).toBe('DPoP access-1')
+    expect(request?.rawHeaders.filter((name) => /^dpop$/i.test(name))).toHaveLength(1)
+    const { header, jwk, claims, thumbprint } = await proofOf(request)
+    expect(header).toMatchObject({ typ: 'dpop+jwt', alg: 'ES256' })
+    expect(Object.keys(jwk).sort()).toEqual(['crv', 'kty', 'x', 'y'])
+    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode('access-1')))
+    expect(claims).toEqual({
+      htm: 'GET',
+      htu: `${origin}/x`,
+      ath: Buffer.from(digest).toString('base64url'),
+      jti: expect.stringMatching(/^[\w-]{16,}$/),
+      iat: expect.any(Number),
+    })
+    expect(Math.abs(Number(claims.iat) - Date.now() / 1000)).toBeLessThan(60)
+    expect(await kept(thumbprint)).toBe(true)
+  })
+
+  test('goes along with the code and with every refresh, of the same key and without a token', async () => {
+    const script = await boundProvider()
+    const { session } = await signedIn(await found({ issuer: script.issuer }), [])
+    await session.refresh()
+    await session.refresh()
+    const proofs = await proofsOf(script.asked())
+    expect(proofs).toHaveLength(3)
+    for (const { claims } of proofs) {
+      expect(claims).toMatchObject({ htm: 'POST', htu: `${script.issuer}/token` })
+      expect(claims).not.toHaveProperty('ath')
+    }
+    expect(new Set(proofs.map(({ thumbprint }) => thumbprint)).size).toBe(1) // REQ-93
+    expect(script.forms('/token')[2]).toEqual({ grant_type: 'refresh_token', refresh_token: 'refresh-3', client_id: 'spa' })
+  })
+
+  test('REQ-64: does not go along with a revocation, which so needs no preflight', async () => {
+    const script = await boundProvider()
+    const { session } = await signedIn(await found({ issuer: script.issuer }), [])
+    expect(await session.signOut()).toEqual({ revoked: true })
+    const revocations = script.seen.filter(({ url }) => url === '/revoke')
+    expect(revocations.map(({ headers }) => headers.dpop)).toEqual([undefined, undefined])
+  })
+
+  test('REQ-87: is used once, be it for a retry', async () => {
+    const script = await boundProvider()
+    const { origin, seen } = await api((_, count) =>
+      count % 10 === 1 ? challenge('use_dpop_nonce', { 'DPoP-Nonce': `n${count}` }) : json({}),
+    )
+    const { session } = await signedIn(await found({ issuer: script.issuer }), [origin])
+    for (let count = 0; count < 100; count++) await session.fetch(`${origin}/${count}`)
+    expect(seen.length).toBeGreaterThan(100)
+    const proofs = await proofsOf([...seen, ...script.asked()])
+    expect(new Set(proofs.map(({ claims }) => claims.jti)).size).toBe(proofs.length)
+  })
+
+  test('REQ-96: cannot be made ahead of time: nothing that signs is given away', () => {
+    expect(Object.keys(entry).sort()).toEqual([
+      'handleRedirect',
+      'logoutRedirect',
+      'oauth',
+      'signInPopup',
+      'signInRedirect',
+      'signInSilent',
+    ])
+  })
+})
+
+describe('a nonce', () => {
+  test('REQ-88: of the provider is the latest one, and costs one round trip in all', async () => {
+    const script = await boundProvider()
+    let nonce = 'n0'
+    let rotations = 0
+    script.says.token = (_, count) => {
+      const right = claimsIn(script.asked().at(-1)).nonce === nonce
+      nonce = `n${++rotations}`
+      return right ? tokens(count, {}, { 'DPoP-Nonce': nonce }) : refusal('use_dpop_nonce', { 'DPoP-Nonce': nonce })
+    }
+    const { session } = await signedIn(await found({ issuer: script.issuer }), [])
+    for (let count = 0; count < 3; count++) await session.refresh()
+    const proofs = await proofsOf(script.asked())
+    expect(proofs.map(({ claims }) => claims.nonce)).toEqual([undefined, 'n1', 'n2', 'n3', 'n4'])
+  })
+
+  test('REQ-88: that a page cannot read is not asked for again: the session stays', async () => {
+    const script = await boundProvider()
+    const { session, ends } = await signedIn(await found({ issuer: script.issuer }), [])
+    script.says.token = () => refusal('use_dpop_nonce')
+    await expect(session.refresh()).rejects.toHaveProperty('code', 'refresh_unavailable')
+    expect([script.asked().length, ends]).toEqual([2, []])
+  })
+
+  test('REQ-88: that is asked for too late is not answered under the same claim: by then another tab may present the token (protocol, rule 4)', async () => {
+    const script = await boundProvider()
+    const provider = await found({ issuer: script.issuer })
+    await signedIn(provider, [])
+    const [proof] = await proofsOf(script.asked())
+    script.says.token = (_, count) =>
+      claimsIn(script.asked().at(-1)).nonce === 'n' ? tokens(count) : refusal('use_dpop_nonce', { 'DPoP-Nonce': 'n' })
+    const slowly: typeof fetch = async (input, init) => {
+      const response = await fetch(input, init)
+      await new Promise((resolve) => setTimeout(resolve, 1_500))
+      return response
+    }
+    const request = asking({ binding: proof?.thumbprint ?? null, fetch: slowly })
+    expect(await outcome(provider, request)).toMatchObject({ type: 'unavailable', answered: false })
+    expect(script.forms('/token')).toHaveLength(2) // the code, and the token once
+    await expect.poll(async () => (await outcome(provider, request)).type, { timeout: 20_000 }).toBe('granted')
+    expect(script.forms('/token')).toHaveLength(3)
+  })
+
+  test('REQ-89: is kept for the server that gave it, the provider’s apart even from an API at its own origin', async () => {
+    const script = await boundProvider()
+    const answer = (name: string) => (seen: Seen | undefined) =>
+      claimsIn(seen).nonce === name ? json({}) : challenge('use_dpop_nonce', { 'DPoP-Nonce': name })
+    const [one, two] = [await api(answer('one')), await api(answer('two'))]
+    script.says.token = (_, count) => tokens(count, {}, { 'DPoP-Nonce': 'provider' })
+    const { session } = await signedIn(await found({ issuer: script.issuer }), [one.origin, two.origin, script.issuer])
+    for (const origin of [one.origin, two.origin, one.origin, two.origin]) expect((await session.fetch(`${origin}/`)).status).toBe(200)
+    await session.fetch(`${script.issuer}/me`)
+    await session.refresh()
+    const nonces = async (seen: readonly Seen[]) => (await proofsOf(seen)).map(({ claims }) => claims.nonce)
+    expect(await nonces(one.seen)).toEqual([undefined, 'one', 'one'])
+    expect(await nonces(two.seen)).toEqual([undefined, 'two', 'two'])
+    expect(await nonces(script.seen.filter(({ url }) => url === '/me'))).toEqual([undefined])
+    expect(await nonces(script.asked())).toEqual([undefined, 'provider'])
+  })
+
+  test('REQ-89: is no refusal of the token: nothing is refreshed, and a second demand is the caller’s', async () => {
+    const script = await boundProvider()
+    const { origin, seen } = await api((_, count) => challenge('use_dpop_nonce', { 'DPoP-Nonce': `n${count}` }))
+    const { session } = await signedIn(await found({ issuer: script.issuer }), [origin])
+    const response = await session.fetch(`${origin}/`)
+    expect(response.status).toBe(401)
+    expect(response.headers.get('WWW-Authenticate')).toContain('use_dpop_nonce')
+    expect([seen.length, script.asked().length]).toEqual([2, 1])
+  })
+})
+
+describe('REQ-90: a call is sent three times at most', () => {
+  const once = challenge('use_dpop_nonce', { 'DPoP-Nonce': 'n' })
+  const refused = challenge('invalid_token')
+  test.each([
+    { name: 'a nonce, the token, and a nonce again: the caller’s', answers: [once, refused, once], status: 401 },
+    { name: 'the token, and then a nonce', answers: [refused, once], status: 200 },
+    { name: 'a nonce, and then the token', answers: [once, refused], status: 200 },
+    { name: 'the token twice', answers: [refused, refused], status: 401 },
+  ])('$name', async ({ answers, status }) => {
+    const script = await boundProvider()
+    const { origin, seen } = await api((_, count) => answers[count - 1] ?? json({}))
+    const { session } = await signedIn(await found({ issuer: script.issuer }), [origin])
+    expect((await session.fetch(`${origin}/`, { method: 'POST', body: 'text' })).status).toBe(status)
+    expect(seen.length).toBe(status === 200 ? answers.length + 1 : answers.length)
+    expect(seen.map(({ body }) => body.toString())).toEqual(seen.map(() => 'text'))
+    const refreshes = script.asked().length - 1
+    expect(refreshes).toBe(1)
+    expect(seen.at(-1)?.headers.authorization).toBe('DPoP access-2')
+  })
+
+  test('and a body that flows is sent once: the demand for a nonce is the caller’s, and the next call has it', async () => {
+    const script = await boundProvider()
+    const { origin, seen } = await api((request) =>
+      claimsIn(request).nonce === 'n' ? json({}) : challenge('use_dpop_nonce', { 'DPoP-Nonce': 'n' }),
+    )
+    const { session } = await signedIn(await found({ issuer: script.issuer }), [origin])
+    const flowing = (text: string) => ({ method: 'POST', body: new Blob([text]).stream(), duplex: 'half' }) as RequestInit // which TypeScript’s DOM does not know
+    expect((await session.fetch(`${origin}/`, flowing('one'))).status).toBe(401)
+    expect((await session.fetch(`${origin}/`, flowing('two'))).status).toBe(200)
+    expect(seen.map(({ body }) => body.toString())).toEqual(['one', 'two'])
+  })
+})
+
+describe('a request', () => {
+  test('is otherwise as the caller made it, but follows no redirect, which would take the proof along (REQ-21)', async () => {
+    const script = await boundProvider()
+    const { origin } = await api()
+    const requests: Request[] = []
+    const underneath: typeof fetch = (input, init) => {
+      const request = new Request(input, init)
+      if (request.url.startsWith(origin)) requests.push(request)
+      return fetch(request)
+    }
+    const { session } = await signedIn(await found({ issuer: script.issuer }), [origin], { fetch: underneath })
+    const over = new AbortController()
+    const init: RequestInit = {
+      method: 'PUT',
+      body: 'text',
+      mode: 'same-origin',
+      credentials: 'include',
+      cache: 'reload',
+      signal: over.signal,
+    }
+    await session.fetch(`${origin}/`, { ...init, keepalive: true, referrerPolicy: 'no-referrer', headers: { 'X-Own': '1' } })
+    const [sent] = requests
+    expect(sent).toMatchObject({
+      method: 'PUT',
+      mode: 'same-origin',
+      credentials: 'include',
+      cache: 'reload',
+      redirect: 'error',
+      keepalive: true,
+      referrerPolicy: 'no-referrer',
+    })
+    expect(sent?.headers.get('X-Own')).toBe('1')
+    over.abort()
+    expect(sent?.signal.aborted).toBe(true)
+  })
+
+  test('REQ-94: is not sent as Bearer to an API that would have it so', async () => {
+    const script = await boundProvider()
+    const { origin, seen } = await api(() => json({}, 401, { 'WWW-Authenticate': 'Bearer error="invalid_token"' }))
+    const { session } = await signedIn(await found({ issuer: script.issuer }), [origin])
+    expect((await session.fetch(`${origin}/`)).status).toBe(401)
+    expect(seen.map(({ headers }) => headers.authorization)).toEqual(['DPoP access-1', 'DPoP access-2'])
+  })
+})
+
+test.each([
+  { where: 'the provider', ahead: 900 },
+  { where: 'the provider', ahead: -900 },
+  { where: 'an API', ahead: 900 },
+])('REQ-91: a clock that is wrong by $ahead s keeps nobody out, where $where tells its own', async ({ where, ahead }) => {
+  const isRight = (seen: Seen | undefined) => Math.abs(Number(claimsIn(seen).iat) - Date.now() / 1000 - ahead) < 300
+  const clock = () => ({ Date: new Date(Date.now() + ahead * 1000).toUTCString() })
+  const script = await boundProvider()
+  if (where === 'the provider')
+    script.says.token = (_, count) => (isRight(script.asked().at(-1)) ? tokens(count) : refusal('invalid_dpop_proof', clock()))
+  const { origin, seen } = await api((request) => (isRight(request) ? json({}) : challenge('invalid_dpop_proof', clock())))
+  const { session } = await signedIn(await found({ issuer: script.issuer }), [origin])
+  expect((await session.fetch(`${origin}/`)).status).toBe(200)
+  expect((await session.fetch(`${origin}/`)).status).toBe(200)
+  // Once learnt, it is known of both.
+  expect([script.asked().length, seen.length]).toEqual(where === 'the provider' ? [2, 2] : [1, 3])
+})
+
+describe('REQ-92: a Bearer token in the place of a bound one', () => {
+  const bearer = { token_type: 'Bearer' }
+
+  test('ends a sign-in where `required`: it is said why, and no key is left behind', async () => {
+    const script = await boundProvider()
+    script.says.token = (_, count) => tokens(count, bearer)
+    const error: unknown = await found({ issuer: script.issuer })
+      .then(codeAnswered)
+      .catch((reason: unknown) => reason)
+    expect(isLatchkeyError(error, 'sign_in_failed') && error.message).toContain('Bearer')
+    const [proof] = await proofsOf(script.asked())
+    await expect.poll(() => kept(proof?.thumbprint ?? '')).toBe(false)
+  })
+
+  test('is not used where `required`, but the refresh token that came with it is kept; the session stays, and gets over it', async () => {
+    const script = await boundProvider()
+    const { origin, seen } = await api()
+    const { session, ends } = await signedIn(await found({ issuer: script.issuer }), [origin])
+    script.says.token = (_, count) => tokens(count, bearer)
+    await expect(session.refresh()).rejects.toHaveProperty('code', 'refresh_unavailable')
+    await expect(session.fetch(`${origin}/`)).rejects.toHaveProperty('code', 'refresh_unavailable')
+    expect(ends).toEqual([])
+    expect(session.state).toMatchObject({ status: 'signed-in', trouble: expect.anything() })
+    expect(seen).toEqual([])
+    await session.signOut() // it was kept, and is revoked
+    expect(script.forms('/revoke').map(({ token }) => token)).toContain('refresh-3')
+  })
+
+  test('goes out as Bearer where `prefer`, and the refresh token stays bound', async () => {
+    const script = await boundProvider()
+    const { origin, seen } = await api()
+    const { session } = await signedIn(await found({ issuer: script.issuer, dpop: dpop('prefer') }), [origin])
+    script.says.token = (_, count) => tokens(count, bearer)
+    await session.refresh()
+    await session.fetch(`${origin}/`)
+    await session.refresh()
+    expect(seen[0]?.headers).toMatchObject({ authorization: 'Bearer access-2' })
+    expect(seen[0]?.headers).not.toHaveProperty('dpop')
+    expect(await proofsOf(script.asked())).toHaveLength(3)
+  })
+
+  test('is all there is where the provider says nothing of DPoP: `prefer` asks without proofs', async () => {
+    const script = await boundProvider({ dpop_signing_alg_values_supported: undefined })
+    script.says.token = (_, count) => tokens(count, bearer)
+    const { origin, seen } = await api()
+    const { session } = await signedIn(await found({ issuer: script.issuer, dpop: dpop('prefer') }), [origin])
+    await session.refresh()
+    await session.fetch(`${origin}/`)
+    expect(script.asked().map(({ headers }) => headers.dpop)).toEqual([undefined, undefined])
+    expect(seen[0]?.headers.authorization).toBe('Bearer access-2')
+  })
+
+  test('of before `required` ends the session at its first use: nothing is sent', async () => {
+    const script = await boundProvider()
+    const { origin, seen } = await api()
+    const { session, ends } = await signedIn(await found({ issuer: script.issuer }), [origin])
+    await session.signIn({ access_token: 'access-8', refresh_token: 'refresh-8', expires_in: 300 })
+    await expect(session.fetch(`${origin}/`)).rejects.toMatchObject({ code: 'session_ended', reason: 'rejected' })
+    expect(ends.at(-1)?.reason).toBe('rejected')
+    expect([seen, script.forms('/token').filter(({ refresh_token: token }) => token === 'refresh-8')]).toEqual([[], []])
+  })
+})
+
+describe('REQ-93: a key', () => {
+  test('is made for each session, and goes with it: signed out', async () => {
+    const script = await boundProvider()
+    const provider = await found({ issuer: script.issuer })
+    const [one, other] = [await signedIn(provider, [], { name: 'one' }), await signedIn(provider, [], { name: 'other' })]
+    const [first, second] = await proofsOf(script.asked())
+    expect(first?.thumbprint).not.toBe(second?.thumbprint)
+    await one.session.signOut()
+    await expect.poll(() => kept(first?.thumbprint ?? '')).toBe(false)
+    expect(await kept(second?.thumbprint ?? '')).toBe(true)
+    await other.session.refresh()
+    expect(other.ends).toEqual([])
+  })
+
+  test('goes with it: the refresh token refused', async () => {
+    const script = await boundProvider()
+    const { session } = await signedIn(await found({ issuer: script.issuer }), [])
+    script.says.token = () => refusal('invalid_grant')
+    await expect(session.refresh()).rejects.toHaveProperty('code', 'session_ended')
+    const [proof] = await proofsOf(script.asked())
+    await expect.poll(() => kept(proof?.thumbprint ?? '')).toBe(false)
+  })
+
+  test('goes with it: replaced by another sign-in', async () => {
+    const script = await boundProvider()
+    const provider = await found({ issuer: script.issuer })
+    const { session } = await signedIn(provider, [])
+    await session.signIn(await codeAnswered(provider))
+    const [first, second] = await proofsOf(script.asked())
+    await expect.poll(() => kept(first?.thumbprint ?? '')).toBe(false)
+    expect(await kept(second?.thumbprint ?? '')).toBe(true)
+  })
+
+  test('goes with it: the same user has signed in again, which is no end', async () => {
+    const script = await boundProvider()
+    const provider = await found({ issuer: script.issuer })
+    const { session, ends } = await signedIn(provider, [], {}, { subject: 'ann' })
+    await session.signIn(await codeAnswered(provider), { subject: 'ann' })
+    const [first, second] = await proofsOf(script.asked())
+    await expect.poll(() => kept(first?.thumbprint ?? '')).toBe(false)
+    expect([await kept(second?.thumbprint ?? ''), ends]).toEqual([true, []])
+  })
+
+  test('that the browser does not give out for now is no end: nothing is sent, and later it goes on', async () => {
+    const script = await boundProvider()
+    const { origin, seen } = await api()
+    const store = memoryStore()
+    const first = await signedIn(await found({ issuer: script.issuer }), [origin], { store })
+    first.session.close()
+    const database = Object.getOwnPropertyDescriptor(globalThis, 'indexedDB') ?? {}
+    const restore = () => Object.defineProperty(globalThis, 'indexedDB', database)
+    onTestFinished(() => void restore())
+    Object.defineProperty(globalThis, 'indexedDB', {
+      configurable: true,
+      get() {
+        throw new DOMException('Refused.', 'SecurityError')
+      },
+    })
+    const later = createSession({ attachTo: [origin], refresh: await found({ issuer: script.issuer }), store, keepFresh: 'on-demand' })
+    onTestFinished(later.close)
+    await expect(later.fetch(`${origin}/`)).rejects.toHaveProperty('code', 'refresh_unavailable')
+    await expect(later.refresh()).rejects.toHaveProperty('code', 'refresh_unavailable')
+    expect([seen, script.asked().length, later.state.status]).toEqual([[], 1, 'signed-in'])
+    restore()
+    expect((await later.fetch(`${origin}/`)).status).toBe(200)
+  })
+
+  test('that is gone ends the session, for its tokens are of no use in any tab; nothing is sent', async () => {
+    const script = await boundProvider()
+    const { origin, seen } = await api()
+    const store = memoryStore()
+    const first = await signedIn(await found({ issuer: script.issuer }), [origin], { store })
+    first.session.close()
+    const [proof] = await proofsOf(script.asked())
+    await proofKeys().remove(proof?.thumbprint ?? '')
+    const later = createSession({ attachTo: [origin], refresh: await found({ issuer: script.issuer }), store, keepFresh: 'on-demand' })
+    onTestFinished(later.close)
+    await expect(later.fetch(`${origin}/`)).rejects.toMatchObject({ code: 'session_ended', reason: 'rejected' })
+    expect([seen, script.asked().length]).toEqual([[], 1])
+  })
+
+  test('that was cleared with all storage comes back from a tab that has it', async () => {
+    const script = await boundProvider()
+    const { session } = await signedIn(await found({ issuer: script.issuer }), [])
+    const [proof] = await proofsOf(script.asked())
+    await proofKeys().remove(proof?.thumbprint ?? '')
+    await session.refresh()
+    await expect.poll(() => kept(proof?.thumbprint ?? '')).toBe(true)
+  })
+
+  test('that nobody needs any more gives way: fifty are kept, those used last', async () => {
+    const keys = proofKeys()
+    const pair = (await keys.generate('ES256')) as CryptoKeyPair
+    await keys.keep({ thumbprint: 'mine', algorithm: 'ES256', pair })
+    for (let count = 0; count < 60; count++) {
+      await keys.keep({ thumbprint: `left ${count}`, algorithm: 'ES256', pair })
+      if (count % 20 === 0) expect(await kept('mine')).toBe(true)
+    }
+    expect(await Promise.all([kept('mine'), kept('left 0'), kept('left 59')])).toEqual([true, false, true])
+  })
+
+  test('REQ-07: cannot be taken out of the browser', async () => {
+    const { privateKey, publicKey } = (await proofKeys().generate('ES256')) as CryptoKeyPair
+    await expect(crypto.subtle.exportKey('jwk', privateKey)).rejects.toThrow()
+    expect(await crypto.subtle.exportKey('jwk', publicKey)).not.toHaveProperty('d')
+  })
+})
+
+describe('REQ-95: the algorithm', () => {
+  test.each([
+    { theirs: ['RS256', 'ES256', 'EdDSA'], is: 'ES256' },
+    { theirs: ['EdDSA', 'RS256'], is: 'EdDSA' },
+    { theirs: ['Ed25519'], is: 'Ed25519' },
+    { theirs: undefined, is: 'ES256' },
+  ])('of a provider that takes $theirs is $is', async ({ theirs, is }) => {
+    const script = await boundProvider({ dpop_signing_alg_values_supported: theirs })
+    const { session } = await signedIn(await found({ issuer: script.issuer }), [])
+    await session.refresh()
+    expect((await proofsOf(script.asked())).map(({ header }) => header.alg)).toEqual([is, is])
+  })
+
+  test('that no browser has is said to be the matter where `required`, and `prefer` goes on without', async () => {
+    const script = await boundProvider({ dpop_signing_alg_values_supported: ['RS256'] })
+    const error: unknown = await found({ issuer: script.issuer })
+      .then(codeAnswered)
+      .catch((reason: unknown) => reason)
+    expect(isLatchkeyError(error, 'sign_in_failed') && String(error.cause)).toContain('dpop_signing_alg_values_supported')
+    await signedIn(await found({ issuer: script.issuer, dpop: dpop('prefer') }), [])
+    expect(script.asked().map(({ headers }) => headers.dpop)).toEqual([undefined])
+  })
+})
+
+test('an unusable `dpop` is named at once', () => {
+  expect(() => oauth({ issuer: 'https://login.example.com', clientId: 'spa', dpop: 'required' as never })).toThrow(
+    /^`dpop` must be made by/,
+  )
+  expect(() => dpop('on' as never)).toThrow(/^`dpop` takes/)
+})
