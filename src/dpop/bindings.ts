@@ -62,12 +62,10 @@ export function bindings(): Bindings {
   return {
     clock,
     async make({ dpop_signing_alg_values_supported: theirs }, isRequired) {
-      if (!theirs && !isRequired) return null
-      const algorithm = algorithms.find((ours) => !theirs || theirs.includes(ours))
-      if (!algorithm) {
-        if (!isRequired) return null
+      const algorithm = algorithms.find((ours) => (theirs ? theirs.includes(ours) : isRequired))
+      if (!algorithm && !isRequired) return null
+      if (!algorithm)
         throw new Error('The provider knows no algorithm for DPoP that browsers can sign with (`dpop_signing_alg_values_supported`).')
-      }
       const pair = (await stored.generate(algorithm)) as CryptoKeyPair // neither of them is a single key
       const thumbprint = await DPoP({}, pair).calculateThumbprint()
       known.set(thumbprint, Promise.resolve(bindingOf({ thumbprint, algorithm, pair })))

@@ -1,4 +1,4 @@
-import { allowInsecureRequests, customFetch, type DPoPHandle, None, protectedResourceRequest, refreshTokenGrantRequest } from 'oauth4webapi'
+import { allowInsecureRequests, customFetch, type DPoPHandle, protectedResourceRequest, refreshTokenGrantRequest } from 'oauth4webapi'
 import { browserClock } from '../adapters/clock.ts'
 import { challengesOf } from '../fetch/challenge.ts'
 import type { Credential } from '../ports.ts'
@@ -53,7 +53,7 @@ export function proved(clock: ProofClock): Proved {
 
 /** As we made it: of oauth4webapi's own request only the proof is taken. */
 const askProved = (url: string, init: RequestInit, DPoP: DPoPHandle, fetch: typeof globalThis.fetch): Promise<Response> =>
-  refreshTokenGrantRequest({ issuer: url, token_endpoint: url }, { client_id: url }, None(), url, {
+  refreshTokenGrantRequest({ issuer: url, token_endpoint: url }, { client_id: url }, () => {}, url, {
     DPoP,
     [allowInsecureRequests]: true, // on loopback: `endpointOf` has seen to it
     [customFetch]: (_, { headers: { dpop = '' } }) => {

@@ -1,6 +1,7 @@
 import { listenForActivity } from '../adapters/activity.ts'
 import type { EpochMs, Ms } from '../core/time.ts'
 import type { Limiting, Limits } from '../limiter.ts'
+import { isTime } from './pulse.ts'
 import { watchLimits } from './watch-limits.ts'
 
 /** Limits of one's own. Each may be left out; `limits({})` warns of the ends that the server tells. */
@@ -33,31 +34,34 @@ export interface LimitOptions {
 export function limits(preset: 'aal1' | 'aal2' | 'aal3', also?: Pick<LimitOptions, 'warnBefore' | 'incidentAt'>): Limits
 export function limits(custom: LimitOptions): Limits
 export function limits(given: 'aal1' | 'aal2' | 'aal3' | LimitOptions, also?: LimitOptions): Limits {
-  const options = typeof given === 'string' ? presets.get(given) : given
+  const options = presets.get(given) ?? given
   if (typeof options !== 'object' || options === null)
     throw new TypeError("`limits` takes 'aal1', 'aal2', 'aal3', or { idle, maxAge, warnBefore, incidentAt }.")
   const { idle, maxAge, warnBefore = 60_000, incidentAt = 0 } = { ...options, ...also }
   // One in seconds would be in the year 1970, and end nothing.
-  if (incidentAt !== 0 && !(typeof incidentAt === 'number' && incidentAt > 1e12 && incidentAt < Infinity))
-    throw new TypeError('`incidentAt` must be a moment in ms since the epoch.')
-  atLeast(1_000, 'idle', idle)
-  atLeast(1_000, 'maxAge', maxAge)
-  atLeast(20_000, 'warnBefore', warnBefore)
-  const spans = { idle: idle ?? Infinity, maxAge: maxAge ?? Infinity, warnBefore, incidentAt }
+  if (incidentAt !== 0 && !isTime(incidentAt, 1e12)) throw new TypeError('`incidentAt` must be a moment in ms since the epoch.')
+  const spans = {
+    idle: span('idle', idle, 1_000),
+    maxAge: span('maxAge', maxAge, 1_000),
+    warnBefore: span('warnBefore', warnBefore, 20_000),
+    incidentAt,
+  }
   const limiting: Limiting = { start: (host) => watchLimits(spans, host, listenForActivity) }
   return Object.freeze(limiting) as object as Limits // opaque outside: its one member is ours
 }
 
-const [minute, hour] = [60_000, 3_600_000]
+const hour = 3_600_000
 
 /** NIST SP 800-63B-4, Table 1 (REQ-110). */
-const presets: ReadonlyMap<string, LimitOptions> = new Map([
+const presets: ReadonlyMap<unknown, LimitOptions> = new Map([
   ['aal1', { maxAge: 30 * 24 * hour }],
   ['aal2', { maxAge: 24 * hour, idle: hour }],
-  ['aal3', { maxAge: 12 * hour, idle: 15 * minute }],
+  ['aal3', { maxAge: 12 * hour, idle: hour / 4 }],
 ])
 
-function atLeast(least: Ms, option: string, given: unknown): void {
-  if (given !== undefined && !(typeof given === 'number' && given >= least && given < Infinity))
-    throw new TypeError(`\`${option}\` must be a span in ms, at least ${least}.`)
+/** What is not given is infinite. */
+function span(option: string, given: unknown, least: Ms): Ms {
+  if (given === undefined) return Infinity
+  if (!isTime(given, least)) throw new TypeError(`\`${option}\` must be a span in ms, at least ${least}.`)
+  return given
 }

@@ -22,14 +22,15 @@ export interface Course {
 export function readPulse(text: string | null, of: string): Pulse | null {
   try {
     const { session, at, age, warned }: Partial<Record<keyof Pulse, unknown>> = JSON.parse(text ?? '{}')
-    if (session !== of || !isSpan(at) || !isSpan(age) || !Array.isArray(warned)) return null
-    return { session: of, at, age, warned: warned.filter((id) => typeof id === 'string') }
+    if (session !== of || !isTime(at) || !isTime(age) || !Array.isArray(warned)) return null
+    return { session: of, at, age, warned: warned.map(String) }
   } catch {
     return null
   }
 }
 
-const isSpan = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value < Infinity
+/** Of a moment or a span: can it be counted with? */
+export const isTime = (value: unknown, least: Ms = 0): value is number => typeof value === 'number' && value >= least && value < Infinity
 
 /** As far as the record tells: nobody has been active since the sign-in. */
 export function courseOf(signedInAt: EpochMs, now: Moment): Course {

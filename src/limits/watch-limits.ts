@@ -61,7 +61,7 @@ export function watchLimits(
     judge,
     extend,
     close() {
-      for (const stop of undo.splice(0)) stop()
+      for (const stop of undo) stop()
     },
   }
 
@@ -100,11 +100,16 @@ export function watchLimits(
   }
 
   function endsOf(record: ActiveRecord, { begun, active }: Course, time: Now): End[] {
-    const span = Math.min(maxAge, record.bounds.lasts || Infinity)
     const until = policy.cookie ? Infinity : refreshEnd(record, time)
+    const limit = (kind: 'idle' | 'max-age', from: Moment, lasts: Ms): End => ({
+      kind,
+      id: kind,
+      left: left(after(from, lasts), time),
+      warnBefore: Math.min(warnBefore, lasts / 2),
+    })
     return [
-      { kind: 'idle', id: 'idle', left: left(after(active, idle), time), warnBefore: Math.min(warnBefore, idle / 2) },
-      { kind: 'max-age', id: 'max-age', left: left(after(begun, span), time), warnBefore: Math.min(warnBefore, span / 2) },
+      limit('idle', active, idle),
+      limit('max-age', begun, Math.min(maxAge, record.bounds.lasts || Infinity)),
       // That one is warned of only: the session sees to it by itself.
       { kind: 'refresh-expired', id: `refresh ${until}`, left: until > time.wall ? until - time.wall : Infinity, warnBefore },
     ]

@@ -2,7 +2,7 @@ import { calculatePKCECodeChallenge, generateRandomCodeVerifier, generateRandomN
 import { here } from '../adapters/address.ts'
 import { browserClock } from '../adapters/clock.ts'
 import { failure } from './failure.ts'
-import { addressOf, endpointOf } from './metadata.ts'
+import { addressOf, neededEndpointOf } from './metadata.ts'
 import type { Pending } from './pending.ts'
 import type { Client } from './provider.ts'
 import type { SignInRequest } from './sign-in.ts'
@@ -28,8 +28,7 @@ export async function authorizationRequest(
   const back = pathOf(returnTo)
   try {
     const server = await client.metadata(client.fetch)
-    const endpoint = endpointOf(server, 'authorization_endpoint')
-    if (!endpoint) throw new Error('The provider names no authorization endpoint.')
+    const endpoint = neededEndpointOf(server, 'authorization_endpoint')
     const state = `${way}.${generateRandomState()}`
     const scope = [...new Set(`${client.scope} ${stepUp?.scope ?? ''}`.match(/\S+/g))].join(' ')
     const key = (await client.dpop?.bind(server)) ?? null

@@ -1,4 +1,4 @@
-import { type AuthorizationServer, allowInsecureRequests, customFetch, discoveryRequest, processDiscoveryResponse } from 'oauth4webapi'
+import { type AuthorizationServer, allowInsecureRequests, customFetch, discoveryRequest } from 'oauth4webapi'
 import { browserClock } from '../adapters/clock.ts'
 import type { Ms } from '../core/time.ts'
 import { maySee } from '../fetch/destinations.ts'
@@ -41,11 +41,11 @@ async function discover(issuer: string, wellKnown: 'oidc' | 'oauth2', fetch: typ
   const answer = await ask(wellKnown)
   const response = answer.status === 404 ? await ask(wellKnown === 'oidc' ? 'oauth2' : 'oidc') : answer
   if (!response.ok) throw response
-  const found = await processDiscoveryResponse(new URL(issuer), response).catch((cause) => {
+  const found: AuthorizationServer | null = await response.json().catch((cause) => {
     throw new Error('The provider’s metadata is not what discovery asked for: check `issuer`. The session stays.', { cause })
   })
   // To the letter, the last slash included (RFC 8414 §3.3): ID tokens are compared with it.
-  if (found.issuer !== issuer)
+  if (found?.issuer !== issuer)
     throw new Error('The provider calls itself otherwise than `issuer` says: mind its last slash. The session stays.')
   return found
 }
@@ -56,6 +56,13 @@ export function endpointOf(server: AuthorizationServer, name: Endpoint): string 
   if (url == null) return undefined
   if (!URL.canParse(url) || !maySee(new URL(url)))
     throw new Error(`The provider’s \`${name}\` is not an https URL, so nothing was sent there.`)
+  return url
+}
+
+/** An endpoint that nothing can be done without. */
+export function neededEndpointOf(server: AuthorizationServer, name: Endpoint): string {
+  const url = endpointOf(server, name)
+  if (!url) throw new Error(`The provider names no \`${name}\`, so nothing was sent. A session stays; check \`issuer\` or \`metadata\`.`)
   return url
 }
 

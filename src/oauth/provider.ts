@@ -6,7 +6,7 @@ import { claimsOf, type TokenResponse } from '../core/tokens.ts'
 import { maySee } from '../fetch/destinations.ts'
 import type { Refresher } from '../ports.ts'
 import { oauthRefresh } from '../refresh/oauth-refresh.ts'
-import { discovered, endpointOf, type Metadata } from './metadata.ts'
+import { discovered, endpointOf, type Metadata, neededEndpointOf } from './metadata.ts'
 import type { Dpop, Proving } from './proving.ts'
 import type { SignIn } from './sign-in.ts'
 
@@ -109,8 +109,8 @@ export function oauth(options: OAuthOptions): OAuthProvider {
   /** The requests themselves: those of a provider whose endpoints are known. */
   async function endpoints(fetch: typeof globalThis.fetch): Promise<Refresher> {
     const server = await metadata(fetch)
-    const [tokenEndpoint, revocationEndpoint] = [endpointOf(server, 'token_endpoint'), endpointOf(server, 'revocation_endpoint')]
-    if (!tokenEndpoint) throw new Error('The provider names no token endpoint. The session stays; check `issuer` or `metadata`.')
+    const tokenEndpoint = neededEndpointOf(server, 'token_endpoint')
+    const revocationEndpoint = endpointOf(server, 'revocation_endpoint')
     return oauthRefresh({ tokenEndpoint, clientId, revocationEndpoint, isRejected })
   }
 

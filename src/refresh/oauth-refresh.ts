@@ -2,7 +2,7 @@ import type { TokenResponse } from '../core/tokens.ts'
 import { LatchkeyError } from '../errors.ts'
 import type { Refresher } from '../ports.ts'
 import { errorIn, isRefusedGrant, type Refusal, refusalBy, tokensIn } from './outcome.ts'
-import { tokenRequest } from './token-request.ts'
+import { formRequest } from './token-request.ts'
 
 /** Where {@link oauthRefresh} refreshes, and as whom. */
 export interface OAuthRefreshOptions {
@@ -35,19 +35,11 @@ export function oauthRefresh({ tokenEndpoint, clientId, revocationEndpoint, isRe
     if (typeof value !== 'string' || !value) throw new TypeError(`\`${name}\` is missing.`)
   }
   const rejects = refusalBy(isRejected, isRefusedGrant)
-  /** A form and no header of our own: it needs no preflight, not even while the page is unloading (REQ-40, REQ-64). */
-  const form = (fields: Record<string, string | null>): RequestInit => ({
-    ...tokenRequest,
-    credentials: 'omit',
-    body: new URLSearchParams(
-      Object.entries({ ...fields, client_id: clientId }).filter((field): field is [string, string] => field[1] !== null),
-    ),
-  })
   return {
     id: `${tokenEndpoint} ${clientId}`,
     async refresh({ refreshToken, resource, scope, signal, fetch }) {
-      const fields = { grant_type: 'refresh_token', refresh_token: refreshToken, resource, scope }
-      const response = await fetch(tokenEndpoint, { ...form(fields), signal })
+      const fields = { grant_type: 'refresh_token', refresh_token: refreshToken, resource, scope, client_id: clientId }
+      const response = await fetch(tokenEndpoint, { ...formRequest(fields), signal })
       const judge: Refusal = (answer) => {
         const wanted = resource ?? scope
         const denied = /^(invalid_(target|scope)|interaction_required)$/.exec(String(errorIn(answer)))
@@ -66,7 +58,11 @@ export function oauthRefresh({ tokenEndpoint, clientId, revocationEndpoint, isRe
         // The refresh token first: with it most servers revoke the rest (RFC 7009 §2.1, REQ-61).
         const token = refreshToken ?? accessTokens[0] ?? null
         const token_type_hint = refreshToken ? 'refresh_token' : 'access_token'
-        const response = await fetch(revocationEndpoint, { ...form({ token, token_type_hint }), signal, keepalive: true })
+        const response = await fetch(revocationEndpoint, {
+          ...formRequest({ token, token_type_hint, client_id: clientId }),
+          signal,
+          keepalive: true,
+        })
         if (!response.ok) throw response
       },
     }),

@@ -4,6 +4,13 @@ import type { Refresher } from '../ports.ts'
 /** Neither cached nor followed elsewhere, and it says nothing of the page it comes from (REQ-21, REQ-24, REQ-28). */
 export const tokenRequest = { method: 'POST', cache: 'no-store', redirect: 'error', referrerPolicy: 'no-referrer' } as const
 
+/** A form and no header of our own: it needs no preflight, not even while the page is unloading (REQ-40, REQ-64). What is `null` is left out. */
+export const formRequest = (fields: Readonly<Record<string, string | null>>): RequestInit => ({
+  ...tokenRequest,
+  credentials: 'omit',
+  body: new URLSearchParams(Object.entries(fields).filter((field): field is [string, string] => field[1] !== null)),
+})
+
 /** With the cookie, and a header against CSRF. */
 export const cookieRequest = (header: () => [string, string]): RequestInit => ({
   ...tokenRequest,

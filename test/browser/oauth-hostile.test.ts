@@ -99,6 +99,7 @@ describe('an answer is refused, no code is redeemed, and nobody is signed in', (
     { name: 'REQ-59: without an issuer from a provider that always names it', answer: { code: 'code-1' } },
     { name: 'REQ-82: with the state of another sign-in', answer: { code: 'code-1', state: `redirect.${'x'.repeat(43)}` } },
     { name: 'with two codes', answer: { code: 'code-1' }, more: '&code=code-2' },
+    { name: 'with an empty code', answer: { code: '' }, more: '&session_state=1' },
     { name: 'that is an error', answer: { error: 'temporarily_unavailable' } },
   ])('$name', async ({ answer, more = '' }) => {
     const { open, origin, provider } = await stageScripted()
