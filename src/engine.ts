@@ -26,6 +26,8 @@ export interface Engine {
   readonly state: () => State
   readonly now: () => Now
   readonly feed: (fact: Fact) => void
+  /** Resolves when it is known here what the store says, or that it does not. */
+  readonly look: () => Promise<unknown>
   /** What a caller gets: at once if it can be said, else when it can be, and in any case 2 s after `refreshTimeout`; ten minutes for one that is held. */
   readonly obtain: (need: Need) => Verdict | Promise<Verdict>
   /** In use from now on. Resolves when other tabs can see it; or there is no store that takes it. */
@@ -211,6 +213,7 @@ export function startEngine(
   return {
     now,
     feed,
+    look: () => look().catch(ignore),
     state: () => state,
     obtain(need) {
       const time = now()

@@ -118,7 +118,8 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
       const denied = outcome?.denied && keyOf(goal)
       const retry = denied ? claimed.retry : backOff(claimed.retry, now(), outcome?.answered ?? false, outcome?.wait)
       await commit({ type: 'retry', of: claimed, retry })
-      if (denied) feed({ type: 'denied', denials: { [denied]: { until: now().mono + deniedFor, cause: outcome.cause } } })
+      if (denied && active(state())?.session === claimed.session)
+        feed({ type: 'denied', denials: { [denied]: { until: now().mono + deniedFor, cause: outcome.cause } } })
       return
     }
   } finally {

@@ -1,3 +1,4 @@
+import type { Unavailable } from './core/outcome.ts'
 import type { Grant } from './core/record.ts'
 import { isSame } from './core/secret.ts'
 import { after, left, type Ms } from './core/time.ts'
@@ -17,21 +18,28 @@ export const revoke = (grant: Grant, tools: Tools): Promise<boolean> => new Prom
 
 async function persist(
   grant: Grant,
-  { server, clock, state, now, look, change, note }: Tools,
+  { policy, server, clock, state, now, look, change, note }: Tools,
   tell: (confirmed: boolean) => void,
 ): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    const outcome = await server.revoke(grant)
-    note({ type: 'revocation', confirmed: outcome === true })
+  let outcome: boolean | Unavailable = false
+  for (let attempt = 1, isKnown = true; ; attempt++) {
+    if (isKnown) {
+      outcome = await server.revoke(grant)
+      note({ type: 'revocation', confirmed: outcome === true })
+    }
     if (typeof outcome === 'boolean' || attempt === tries) return tell(outcome === true)
-    if (!outcome.answered) tell(false)
+    const { answered, wait } = outcome
+    if (!answered) tell(false)
     const { onlineAt } = state()
-    const due = after(now(), Math.min(Math.max(500 * 2 ** attempt, outcome.wait ?? 0), longestPause))
-    const isEarly = () => left(due, now()) > 0 && (outcome.answered || state().onlineAt === onlineAt)
+    const due = after(now(), Math.min(Math.max(500 * 2 ** attempt, wait ?? 0), longestPause))
+    const isEarly = () => left(due, now()) > 0 && (answered || state().onlineAt === onlineAt)
     while (!state().closed && isEarly()) await within(clock, left(due, now()), change())
-    await look().catch(() => {})
+    isKnown = await look().then(
+      () => !(policy.cookie && state().refreshing),
+      () => false,
+    )
     const { held, closed } = state()
-    // A cookie is that of whoever has signed in since, and some servers give the same token again.
+    // A cookie is that of whoever has signed in since, and some servers give the same token again: as long as that is not known, it waits.
     if (closed || (held.kind === 'signed-in' && isSame(held.record.grant.refreshToken, grant.refreshToken))) return tell(false)
   }
 }

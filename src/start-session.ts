@@ -2,7 +2,7 @@ import { abortable } from './abortable.ts'
 import { arrival } from './core/grant.ts'
 import type { SessionRecord } from './core/record.ts'
 import { open, reveal } from './core/secret.ts'
-import { type Announcement, keyOf, type Policy, type Want } from './core/state.ts'
+import { type Announcement, type Goal, keyOf, type Policy, type Want } from './core/state.ts'
 import { left, type Moment, type Ms } from './core/time.ts'
 import { readTokens, type SignInInput } from './core/tokens.ts'
 import { fitting, freshUntil, type Need, type Verdict } from './core/verdict.ts'
@@ -209,13 +209,19 @@ export function startSession(settings: Settings, ports: Ports): Session {
   async function hold({ want, whenSignedOut }: Target, signal: AbortSignal | null, error: unknown): Promise<Grip> {
     const { record } = engine.state().held
     if (whenSignedOut !== 'hold' || !isLatchkeyError(error) || record?.status !== 'ended' || record.reason === 'signed-out') throw error
+    if (error.reason === 'user-changed') throw error // that end is somebody else's, whom this is not for (F10)
     const found = await abortable(engine.obtain({ ...want, from: 0, session: null, after: record }), signal)
     if (found.type === 'unavailable') throw error
     return gripOf(found)
   }
 
+  /** Generations are compared within one session only (protocol, rule 1). */
+  function laterThan({ session, generation }: Grip, { want }: Target): Goal {
+    return { ...want, from: session === sessionNow() ? generation : 0 }
+  }
+
   async function instead(target: Target, refused: Grip, invalid: boolean, signal: AbortSignal | null): Promise<Grip | null> {
-    const goal = { ...target.want, from: refused.generation }
+    const goal = laterThan(refused, target)
     engine.feed({ type: 'token-refused', goal, invalid })
     if (!engine.state().refreshing && !fitting(engine.state(), goal, clock.now())) return null
     return another(target, refused, signal)
@@ -223,9 +229,10 @@ export function startSession(settings: Settings, ports: Ports): Session {
 
   /** A later one of the same user. */
   async function another(target: Target, refused: Grip, signal: AbortSignal | null): Promise<Grip | null> {
-    const session = refused.signal.aborted ? refused.session : sessionNow()
-    const found = await abortable(engine.obtain({ ...target.want, from: refused.generation, session }), signal)
+    if (refused.signal.aborted) return hold(target, signal, refused.signal.reason)
+    const found = await abortable(engine.obtain({ ...laterThan(refused, target), session: sessionNow() }), signal)
     if (found.type === 'unavailable') return null
+    if (found.type === 'ended' && !refused.signal.aborted) return another(target, refused, signal) // who has signed in meanwhile is the same user
     try {
       return gripOf(found)
     } catch (error) {
@@ -237,7 +244,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
   async function stepUp(target: Target, refused: Grip, challenge: StepUpChallenge, signal: AbortSignal | null): Promise<Grip | null> {
     const isMoot = () => engine.state().closed || sessionNow() !== refused.session
     if (!isMoot()) await abortable(ask(challenge, isMoot), signal)
-    const isLater = isMoot() || fitting(engine.state(), { ...target.want, from: refused.generation }, clock.now())
+    const isLater = isMoot() || fitting(engine.state(), laterThan(refused, target), clock.now())
     return isLater ? another(target, refused, signal) : null
   }
 
@@ -247,7 +254,8 @@ export function startSession(settings: Settings, ports: Ports): Session {
       recheck = () => isMoot() && resolve(null)
       Promise.resolve(challenge)
         .then(onStepUp)
-        .then((given) => (given && !isMoot() ? signIn(given) : null))
+        // This tab may have slept, or missed the end: it looks before it acts (protocol, rule 10).
+        .then((given) => given && engine.look().then(() => (isMoot() ? null : signIn(given))))
         .catch(ports.report)
         .then(resolve)
     })

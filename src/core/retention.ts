@@ -6,6 +6,7 @@ const memory: Ms = 30 * 86_400_000
 
 /** Until when somebody may need the record; `undefined` if only the server knows (REQ-140). */
 export function neededUntil(record: SessionRecord): EpochMs | undefined {
-  const life = record.status === 'ended' ? { from: record.endedAt, lasts: 0 } : record.grant.refreshLife
+  // A cookie may have been given more time since, with answers that do not say so.
+  const life = record.status === 'ended' ? { from: record.endedAt, lasts: 0 } : record.grant.refreshToken && record.grant.refreshLife
   return life ? life.from + life.lasts + memory : undefined
 }

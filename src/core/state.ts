@@ -20,8 +20,8 @@ export interface State {
   readonly stale: boolean
   /** It slept, and then found no record: nobody here knows what became of the session, so a refresh comes first (rule 11). */
   readonly doubtful: boolean
-  /** When a 401 last led to a refresh. */
-  readonly refusedAt: MonotonicMs
+  /** When a 401 last led to a refresh, under the name that a grant would hold the token. */
+  readonly refusedAt: Readonly<Record<string, MonotonicMs>>
   /** What this tab has asked for in vain, for this session. */
   readonly denied: Denials
   /** When the browser last said that the network is back. */
@@ -130,7 +130,7 @@ export const initialState = (visible: boolean | null): State => ({
   due: never,
   stale: false,
   doubtful: false,
-  refusedAt: longAgo,
+  refusedAt: {},
   denied: {},
   onlineAt: { wall: longAgo, mono: longAgo },
 })

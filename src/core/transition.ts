@@ -195,9 +195,10 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
 
   /** A 401 is about one token; and an API that always says so is asked about it twice a minute at most (F53, F54, F55). */
   function refused(goal: Goal, invalid: boolean): void {
-    const unknown = !state.held.record || !('grant' in state.held.record) || !state.held.record.grant.access[keyOf(goal)]?.life
-    if (fitting(state, goal, now) || now.mono - state.refusedAt < (invalid && unknown ? 10_000 : 30_000)) return
-    change({ refusedAt: now.mono })
+    const key = keyOf(goal)
+    const unknown = !state.held.record || !('grant' in state.held.record) || !state.held.record.grant.access[key]?.life
+    if (fitting(state, goal, now) || now.mono - (state.refusedAt[key] ?? -Infinity) < (invalid && unknown ? 10_000 : 30_000)) return
+    change({ refusedAt: { ...state.refusedAt, [key]: now.mono } })
     begin(goal, true)
   }
 

@@ -17,6 +17,11 @@ const rows: readonly { readonly name: string; readonly record: SessionRecord; re
     record: { ...active, grant: { ...grant, refreshLife: null } },
     until: undefined,
   },
+  {
+    name: 'nor of a cookie, which may have been given more time since',
+    record: { ...active, grant: { ...grant, refreshToken: null } },
+    until: undefined,
+  },
 ]
 
 test.each(rows)('REQ-140: $name', ({ record, until }) => {
