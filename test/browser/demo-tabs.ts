@@ -80,7 +80,9 @@ function listenToSession(): void {
 
 /** Over the provider's page, as a user does it with the keyboard, until other tabs can see it. `from`: the button that leads there. */
 export async function signIn(page: Page, name = 'ada', from = '#sign-in'): Promise<void> {
-  await page.locator(from).press('Enter')
+  const button = page.locator(from)
+  await button.waitFor() // hidden until the session has been read; a key pressed before that goes to nobody
+  await button.press('Enter')
   await page.waitForURL('**/login/**')
   await page.getByLabel('Name').focus()
   await page.keyboard.press('ControlOrMeta+A')
