@@ -114,9 +114,9 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
         again = true // once, at once, so that a server's grace window catches it (F33)
         continue
       }
-      // About this resource or scope alone: who wants another need not wait (RFC 8707 §2).
+      // About this resource or scope alone: who wants another need not wait (RFC 8707 §2), and the server is well again.
       const denied = outcome?.denied && keyOf(goal)
-      const retry = denied ? claimed.retry : backOff(claimed.retry, now(), outcome?.answered ?? false, outcome?.wait)
+      const retry = denied ? null : backOff(claimed.retry, now(), outcome?.answered ?? false, outcome?.wait)
       await commit({ type: 'retry', of: claimed, retry })
       if (denied && active(state())?.session === claimed.session)
         feed({ type: 'denied', denials: { [denied]: { until: now().mono + deniedFor, cause: outcome.cause } } })

@@ -22,7 +22,7 @@ async function persist(
   tell: (confirmed: boolean) => void,
 ): Promise<void> {
   let outcome: boolean | Unavailable = false
-  for (let attempt = 1, isKnown = true; ; attempt++) {
+  for (let attempt = 1, isKnown = true; ; ) {
     if (isKnown) {
       outcome = await server.revoke(grant)
       note({ type: 'revocation', confirmed: outcome === true })
@@ -34,6 +34,7 @@ async function persist(
     const due = after(now(), Math.min(Math.max(500 * 2 ** attempt, wait ?? 0), longestPause))
     const isEarly = () => left(due, now()) > 0 && (answered || state().onlineAt === onlineAt)
     while (!state().closed && isEarly()) await within(clock, left(due, now()), change())
+    if (left(due, now()) <= 0) attempt++ // a network that comes and goes uses up none
     isKnown = await look().then(
       () => !(policy.cookie && state().refreshing),
       () => false,

@@ -97,10 +97,11 @@ export function sharedRecord(
    * `last`: an attempt of which the store has not said how it went.
    */
   async function exchange(write: Write, afresh = false, last: Attempt = {}): Promise<Committed> {
-    for (let before: string | null | undefined; ; ) {
+    for (let before: string | null | undefined, same = 0; ; ) {
       const text = await inTime(attempt(() => store.read(key)))
-      // Refused, and the same is read again: a store that is behind itself gets the time to catch up (F08).
+      // Refused, and the same is read again: a store that is behind itself gets the time to catch up (F08); one that takes nothing has failed.
       if (text === before) await within(clock, 250, new Promise(() => {}))
+      if (text === before && ++same === 20) throw new Error('The store takes nothing.')
       before = text
       const { committed: tried } = last
       if (tried && last.text === text) return heard(write, tried) // it went well

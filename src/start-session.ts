@@ -243,7 +243,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
   /** What counts is that there is a later token of this user: from the app, from another tab, or because the app has refreshed. */
   async function stepUp(target: Target, refused: Grip, challenge: StepUpChallenge, signal: AbortSignal | null): Promise<Grip | null> {
     const isMoot = () => engine.state().closed || sessionNow() !== refused.session
-    if (!isMoot()) await abortable(ask(challenge, isMoot), signal)
+    if (!isMoot()) await abortable(ask(engine.state().held.record?.subject, challenge, isMoot), signal)
     const isLater = isMoot() || fitting(engine.state(), laterThan(refused, target), clock.now())
     return isLater ? another(target, refused, signal) : null
   }

@@ -16,10 +16,11 @@ export type IsMoot = () => boolean
 
 /** Has one question put at a time. Resolves when it has been answered, or is moot when its turn comes. `put` must not reject. */
 export function oneAtATime(put: (challenge: StepUpChallenge, isMoot: IsMoot) => Promise<unknown>, { now }: Clock) {
-  const byOrigin = new Map<string, Question>()
+  const byUserAndOrigin = new Map<string, Question>()
   let last: Promise<unknown> = Promise.resolve()
-  return (challenge: StepUpChallenge, isMoot: IsMoot): Promise<unknown> => {
-    const known = byOrigin.get(challenge.origin)
+  return (user: string | null | undefined, challenge: StepUpChallenge, isMoot: IsMoot): Promise<unknown> => {
+    const key = `${challenge.origin} ${user}`
+    const known = byUserAndOrigin.get(key)
     if (known && now().mono < known.until) return known.answered
     last = last.then(async () => {
       const isAsked = !isMoot()
@@ -27,7 +28,7 @@ export function oneAtATime(put: (challenge: StepUpChallenge, isMoot: IsMoot) => 
       question.until = isAsked ? now().mono + pause : 0
     })
     const question: Question = { answered: last, until: Infinity }
-    byOrigin.set(challenge.origin, question)
+    byUserAndOrigin.set(key, question)
     return last
   }
 }

@@ -1,7 +1,7 @@
 import type { TokenResponse } from '../core/tokens.ts'
 import { LatchkeyError } from '../errors.ts'
 import type { Refresher } from '../ports.ts'
-import { errorIn, isRefusedGrant, type Refusal, refusalBy, tokensIn } from './outcome.ts'
+import { errorIn, isOfTheRequest, isRefusedGrant, type Refusal, refusalBy, tokensIn } from './outcome.ts'
 import { formRequest } from './token-request.ts'
 
 /** Where {@link oauthRefresh} refreshes, and as whom. */
@@ -43,8 +43,8 @@ export function oauthRefresh({ tokenEndpoint, clientId, revocationEndpoint, isRe
       const judge: Refusal = (answer) => {
         const wanted = resource ?? scope
         const denied = /^(invalid_(target|scope)|interaction_required)$/.exec(String(errorIn(answer)))
-        // A server that asks for a wait as well means everybody.
-        if (wanted && denied && !response.ok && !response.headers.has('Retry-After'))
+        // A server that is in distress, or asks for a wait as well, means everybody.
+        if (wanted && denied && isOfTheRequest(answer) && !response.headers.has('Retry-After'))
           throw new LatchkeyError(
             'refresh_unavailable',
             `The provider gives no token for ${wanted} (${denied[0]}). The session stays; check what the sign-in asks for.`,

@@ -19,7 +19,10 @@ export type Refusal = (answer: Answer) => boolean
  * Connect Core §3.1.2.6), which Microsoft Entra ID answers to a refresh where multi-factor authentication is due.
  */
 export const isRefusedGrant: Refusal = (answer) =>
-  answer.status >= 400 && answer.status < 500 && /^(invalid_grant|(interaction|login)_required)$/.test(String(errorIn(answer)))
+  isOfTheRequest(answer) && /^(invalid_grant|(interaction|login)_required)$/.test(String(errorIn(answer)))
+
+/** A 4xx: about what was asked, and not about the server. */
+export const isOfTheRequest = ({ status }: Answer): boolean => status >= 400 && status < 500
 
 /** RFC 6749 §5.2. */
 export const errorIn = ({ json }: Answer): unknown => (json as { readonly error?: unknown } | null | undefined)?.error

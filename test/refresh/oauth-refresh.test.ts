@@ -79,6 +79,12 @@ describe('REQ-40: a refresh at an OAuth token endpoint', () => {
       answer: Response.json({ error: 'invalid_scope' }, { status: 400 }),
       wait: null,
     },
+    ...[302, 500, 503].map((status) => ({
+      want: undefined,
+      name: `status ${status}`,
+      answer: Response.json({ error: 'invalid_target' }, { status }),
+      wait: null,
+    })),
     { name: 'no JSON', answer: new Response('invalid_target', { status: 400 }), wait: null },
   ])('REQ-42: with $name it is about everybody', async ({ want = { resource: 'urn:mail' }, answer, wait }) => {
     const found = await outcome(oauthRefresh(endpoints), asking({ ...want, fetch: async () => answer }))

@@ -152,6 +152,21 @@ describe('F36, REQ-62: a sign-out without a network', () => {
     expect(session.state.status).toBe('signed-out')
   })
 
+  test('that comes and goes for ten minutes uses up no tries: it is made good when it stays', async () => {
+    const { s, session, asked } = await stage()
+    s.tabs[0].offline()
+    void session.signOut()
+    for (let flaps = 0; flaps < 60; flaps++) {
+      await s.advance(seconds(10))
+      s.insideOf(s.tabs[0]).signal('online') // says the browser; nothing gets through
+    }
+    expect(asked).toEqual([])
+    await s.advance(seconds(10))
+    s.tabs[0].online()
+    await s.advance(seconds(1))
+    expect(asked.map(({ token }) => token)).toEqual(['refresh-one'])
+  })
+
   test('but a wait that the server has asked for is kept to', async () => {
     const { s, session, asked } = await stage(() => unavailable(120))
     void session.signOut()

@@ -110,6 +110,28 @@ describe('REQ-25: a resource that is denied', () => {
     expect(server.asked).toHaveLength(2)
   })
 
+  test('shows that the server is well again: what all tabs waited for is over', async () => {
+    let isDown = false
+    const server = provider(({ resource }) => {
+      if (isDown) throw new Error('down')
+      return resource === 'urn:mail'
+    })
+    const s = scene({ session: { attachTo, refresh: server.refresher, keepFresh: 'on-demand' } })
+    server.stage = s
+    const { session } = s.tabs[0]
+    await settled(s, session.signIn(server.signIn()))
+    isDown = true
+    await settled(
+      s,
+      session.refresh().catch(() => {}),
+    )
+    expect(session.state).toMatchObject({ status: 'signed-in', trouble: { error: { code: 'refresh_unavailable' } } })
+    isDown = false
+    await s.advance(seconds(30))
+    expect((await settled(s, session.getToken({ resource: 'urn:mail' }))).error).toMatchObject({ cause: { message: 'invalid_target' } })
+    expect(session.state).toMatchObject({ status: 'signed-in', trouble: null })
+  })
+
   test('is the session’s trouble if it is the session’s own token that is denied', async () => {
     const server = provider(() => true)
     const s = scene({ session: { attachTo, refresh: server.refresher } })

@@ -298,6 +298,18 @@ describe('somebody else, or nobody, comes back', () => {
     expect(s.session.state).toMatchObject({ status: 'signed-in', subject: 'bob' })
   })
 
+  test('who has signed in since is asked at once: the question that was cut short was put to somebody else', async () => {
+    const s = await stage({ answer: (staged) => pause(staged, minutes(2)).then(() => staged.stronger('bob')) })
+    void call(s).catch(() => {})
+    await s.advance(seconds(10))
+    await settled(s, s.session.signIn({ ...s.server.grant(), id_token: idToken('bob') }))
+    const asked = watch(call(s), s.now)
+    await s.advance(seconds(1))
+    expect(s.asked).toHaveLength(2)
+    await s.advance(minutes(3))
+    expect(asked.result?.value).toBe('200 welcome')
+  })
+
   test('an app that never answers: hours later the request still waits, and the end of the session settles it and the next question', async () => {
     const s = await stage({ answer: () => new Promise(() => {}), session: { keepFresh: 'always' } })
     const waiting = watch(call(s), s.now)

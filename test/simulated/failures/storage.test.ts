@@ -89,13 +89,16 @@ describe('F39', () => {
   })
 })
 
-describe('F41', () => {
-  const refusing: Store = {
-    read: async () => null,
-    replace: async () => {
+describe.each([
+  {
+    name: 'says so',
+    async replace() {
       throw new DOMException('A mutation operation was attempted on a database that did not allow mutations.', 'InvalidStateError')
     },
-  }
+  },
+  { name: 'says each time that somebody was faster', replace: async () => false },
+])('F41: a store that takes nothing, and $name', ({ replace }) => {
+  const refusing: Store = { read: async () => null, replace }
 
   test('F41: a store of one’s own that takes nothing: sign-in, calls and sign-out work in memory, and nothing is unhandled', async () => {
     const unhandled = await unhandledIn(async () => {
