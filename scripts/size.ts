@@ -23,7 +23,7 @@ const base = `export { createSession } from 'latchkey'`
 const oauth = `${base}; export * from 'latchkey/oauth'`
 
 const budgets: readonly Budget[] = [
-  { name: 'createSession', program: base, limit: 6000, ceiling: 16_400 }, // docs/decisions/005
+  { name: 'createSession', program: base, limit: 6000, ceiling: 16_450 }, // docs/decisions/005
   { name: 'isLatchkeyError', program: `export { isLatchkeyError } from 'latchkey'`, limit: 200 },
   { name: '+ refreshEndpoint', program: `${base}; export { refreshEndpoint } from 'latchkey/refresh'`, limit: 900, on: base },
   { name: '+ oauthRefresh', program: `${base}; export { oauthRefresh } from 'latchkey/refresh'`, limit: 900, on: base },
@@ -34,7 +34,7 @@ const budgets: readonly Budget[] = [
   { name: '+ latchkey/ky', program: `${base}; export { createApi } from 'latchkey/ky'`, limit: 8600, on: base },
   { name: '+ latchkey/socket', program: `${base}; export { keepConnected } from 'latchkey/socket'`, limit: 600, on: base },
   { name: '+ latchkey/limits', program: `${base}; export { limits } from 'latchkey/limits'`, limit: 1600, on: base },
-  { name: '+ latchkey/signals', program: `${base}; export { applySignal } from 'latchkey/signals'`, limit: 450, on: base },
+  { name: '+ latchkey/signals', program: `${base}; export { applySignal } from 'latchkey/signals'`, limit: 500, on: base },
 ]
 
 const root = fileURLToPath(new URL('..', import.meta.url))

@@ -1,4 +1,4 @@
-import type { ActiveRecord, EndReason } from './core/record.ts'
+import type { ActiveRecord, EndReason, Grant } from './core/record.ts'
 import { isSame } from './core/secret.ts'
 import { type Announcement, type Fact, initialState, type Order, type Policy, type State } from './core/state.ts'
 import type { Ms, Now } from './core/time.ts'
@@ -171,7 +171,11 @@ export function startEngine(
     audience.settled()
     // The refresh token that was found in the record: the one in memory may be spent (M7).
     const grant = found === 'foreign' || found?.status !== 'active' ? of.grant : record && found.grant
-    return grant !== null && (await within(clock, revokeWait, tools.revoke(grant))) === true
+    return grant !== null && giveBack(grant)
+  }
+
+  async function giveBack(grant: Grant): Promise<boolean> {
+    return (await within(clock, revokeWait, tools.revoke(grant))) === true
   }
 
   async function takeLock(): Promise<(() => void) | null> {
@@ -234,6 +238,8 @@ export function startEngine(
     signOut(reason) {
       const { held } = state
       if (held.kind === 'signed-in') departure = end(held.record, reason)
+      // The server could not say who is signed in; whoever it is shall not be any more (F27).
+      else if (held.kind === 'loading' && policy.cookie) departure = giveBack({ refreshToken: null, refreshLife: null, access: {} })
       feed({ type: 'signed-out', reason })
       return departure
     },

@@ -9,8 +9,8 @@ export interface Session {
   readonly state: SessionState
 
   /**
-   * Resolves with the state once the stored session has been read: within 2 s from a store, within `refreshTimeout` where
-   * the server must be asked (cookies). Never rejects. On a server resolves at once, and the state is still `loading`.
+   * Resolves with the state once the stored session has been read: within 2 s from a store; where the server must be asked
+   * (cookies) within `refreshTimeout` and 2 s, and with `loading` if it could not say. Never rejects. On a server resolves at once, with `loading`.
    * @example
    * ```ts
    * if ((await session.ready).status === 'signed-out') location.assign('/login')
@@ -38,9 +38,10 @@ export interface Session {
   /**
    * The user did not ask for it: calls `listener` once per end with any reason but `signed-out`, in every tab. A listener
    * that comes late hears of an end this page lived through and that no sign-in has followed. Same as `on('expired', …)`.
+   * After `user-changed` somebody is signed in: {@link Session.state} says so by then.
    * @example
    * ```ts
-   * session.onSessionExpired(({ reason }) => showLogin(reason))
+   * session.onSessionExpired(({ reason }) => session.state.status === 'signed-out' && showLogin(reason))
    * ```
    */
   readonly onSessionExpired: (listener: (end: SessionEnd) => void) => () => void

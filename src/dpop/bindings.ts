@@ -1,18 +1,25 @@
 import { type AuthorizationServer, DPoP, type DPoPHandle, modifyAssertion } from 'oauth4webapi'
 import { type ProofKey, proofKeys } from '../adapters/proof-keys.ts'
 import { LatchkeyError } from '../errors.ts'
+import { type ProofClock, proofClock } from './proof-clock.ts'
 
-/** What the tokens of one session are bound to (RFC 9449): a key, with the nonces that servers want in its proofs. */
+/** What the tokens of one session are bound to (RFC 9449). */
 export interface Binding {
   readonly key: ProofKey
-  /** Nonces of the provider and of the APIs are kept apart, even where they share an origin (REQ-89). */
-  readonly atProvider: DPoPHandle
-  readonly atApis: DPoPHandle
+  readonly atProvider: Prover
+  readonly atApis: Prover
+}
+
+/** Makes proofs of one key. */
+export interface Prover {
+  readonly handle: DPoPHandle
+  /** By origin. Servers give them to a device, not to a key: with those of the key before, a new sign-in saves itself the demand. */
+  readonly nonces: Map<string, string>
 }
 
 /** One key for each session, shared by the tabs, for as long as the session lasts (REQ-93). */
 export interface Bindings {
-  /** For a sign-in: resolves with its thumbprint, or with `null` where the provider does without, and so may we. This page has it, until it is kept. */
+  /** For a sign-in: resolves with its thumbprint, or with `null` where it cannot be made, and we may do without. This page has it, until it is kept. */
   readonly make: (server: AuthorizationServer, isRequired: boolean) => Promise<string | null>
   /** For all tabs and the next page. Resolves with `false` where the browser refuses: then for this page. */
   readonly keep: (thumbprint: string) => Promise<boolean>
@@ -25,20 +32,21 @@ export interface Bindings {
   readonly clock: ProofClock
 }
 
-/** How far this device's clock is behind that of the servers, in seconds, as far as they have said (REQ-91). */
-export interface ProofClock {
-  behind: number
-}
-
 /** What all browsers can sign with, best first (REQ-95). */
 const algorithms = ['ES256', 'Ed25519', 'EdDSA'] as const
 
 export function bindings(): Bindings {
   const stored = proofKeys()
   const known = new Map<string, Promise<Binding | null>>()
-  const clock: ProofClock = { behind: 0 }
+  const clock = proofClock()
+  /** Those of the provider and of the APIs are kept apart, even where they share an origin (REQ-89). */
+  const [providerNonces, apiNonces] = [new Map<string, string>(), new Map<string, string>()]
 
-  const bindingOf = (key: ProofKey): Binding => ({ key, atProvider: handleOf(key, clock), atApis: handleOf(key, clock) })
+  const bindingOf = (key: ProofKey): Binding => ({
+    key,
+    atProvider: proverOf(key, clock, providerNonces, false),
+    atApis: proverOf(key, clock, apiNonces, true),
+  })
 
   async function load(thumbprint: string): Promise<Binding | null> {
     const key = await stored.find(thumbprint).catch((cause) => {
@@ -63,13 +71,17 @@ export function bindings(): Bindings {
     clock,
     async make({ dpop_signing_alg_values_supported: theirs }, isRequired) {
       const algorithm = algorithms.find((ours) => (theirs ? theirs.includes(ours) : isRequired))
-      if (!algorithm && !isRequired) return null
-      if (!algorithm)
-        throw new Error('The provider knows no algorithm for DPoP that browsers can sign with (`dpop_signing_alg_values_supported`).')
-      const pair = (await stored.generate(algorithm)) as CryptoKeyPair // neither of them is a single key
-      const thumbprint = await DPoP({}, pair).calculateThumbprint()
-      known.set(thumbprint, Promise.resolve(bindingOf({ thumbprint, algorithm, pair })))
-      return thumbprint
+      try {
+        if (!algorithm)
+          throw new Error('The provider knows no algorithm for DPoP that browsers can sign with (`dpop_signing_alg_values_supported`).')
+        const pair = await stored.generate(algorithm)
+        const thumbprint = await DPoP({}, pair).calculateThumbprint()
+        known.set(thumbprint, Promise.resolve(bindingOf({ thumbprint, algorithm, pair })))
+        return thumbprint
+      } catch (error) {
+        if (isRequired) throw error
+        return null
+      }
     },
     async keep(thumbprint) {
       const binding = await find(thumbprint)
@@ -89,10 +101,15 @@ export function bindings(): Bindings {
   }
 }
 
-const handleOf = ({ pair, algorithm }: ProofKey, clock: ProofClock): DPoPHandle =>
-  DPoP({}, pair, {
+const proverOf = ({ pair, algorithm }: ProofKey, clock: ProofClock, nonces: Prover['nonces'], withToken: boolean): Prover => ({
+  nonces,
+  handle: DPoP({}, pair, {
     [modifyAssertion](header, payload) {
+      const url = payload.htu as string // oauth4webapi has put it there, and the moment
       header.alg = algorithm
-      payload.iat = (payload.iat as number) + clock.behind // oauth4webapi has put it there
+      payload.iat = (payload.iat as number) + clock.behind(url)
+      payload.nonce = nonces.get(new URL(url).origin)
+      if (!withToken) delete payload.ath
     },
-  })
+  }),
+})

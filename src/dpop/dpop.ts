@@ -1,3 +1,4 @@
+import { abortable } from '../abortable.ts'
 import { LatchkeyError } from '../errors.ts'
 import type { Dpop, Proving } from '../oauth/proving.ts'
 import { bindings } from './bindings.ts'
@@ -5,7 +6,7 @@ import { proved } from './proved.ts'
 
 /**
  * Binds tokens to a key of this device (RFC 9449): a stolen one is then of no use elsewhere. One key for each session, which no script can read out,
- * shared by the tabs and gone with the session. `prefer` binds them if the provider says that it can, and goes on with Bearer tokens if it cannot;
+ * shared by the tabs and gone with the session. `prefer` binds them if the provider says that it can, and goes on with Bearer tokens if it cannot, or the browser;
  * `required` accepts no Bearer token.
  * @throws TypeError for any other mode
  * @example
@@ -29,7 +30,7 @@ export function dpop(mode: 'prefer' | 'required'): Dpop {
       return binding ? ask(binding, String(input), { ...init }, fetch) : fetch(input, init)
     },
     async assertUsable(thumbprint) {
-      const binding = thumbprint && (await find(thumbprint))
+      const binding = thumbprint && (await find(thumbprint).catch(ofTheSession))
       if (!binding && (thumbprint || isRequired))
         throw new LatchkeyError(
           'refresh_rejected',
@@ -54,7 +55,7 @@ export function dpop(mode: 'prefer' | 'required'): Dpop {
         request.headers.set('Authorization', `Bearer ${accessToken}`)
         return fetch(request)
       }
-      const binding = thumbprint && (await find(thumbprint))
+      const binding = thumbprint && (await abortable(find(thumbprint), request.signal))
       return binding ? send(binding, request, credential) : unprovable()
     },
   }
@@ -62,6 +63,11 @@ export function dpop(mode: 'prefer' | 'required'): Dpop {
 }
 
 const isBound = ({ token_type: type }: { readonly token_type?: string | undefined }): boolean => /^dpop$/i.test(type ?? '')
+
+/** From a refresh, `refresh_unavailable` is about one resource alone. */
+function ofTheSession({ message, cause }: Error): never {
+  throw new Error(message, { cause })
+}
 
 /** As an API would answer it. The session then refreshes, hears that this cannot be done, and ends. */
 const unprovable = (): Response => new Response(null, { status: 401, headers: { 'WWW-Authenticate': 'DPoP error="invalid_token"' } })

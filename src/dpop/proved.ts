@@ -1,9 +1,9 @@
-import { allowInsecureRequests, customFetch, type DPoPHandle, protectedResourceRequest, refreshTokenGrantRequest } from 'oauth4webapi'
-import { browserClock } from '../adapters/clock.ts'
+import { allowInsecureRequests, customFetch, protectedResourceRequest } from 'oauth4webapi'
 import { challengesOf } from '../fetch/challenge.ts'
 import type { Credential } from '../ports.ts'
 import { notFollowed } from '../refresh/token-request.ts'
-import type { Binding, ProofClock } from './bindings.ts'
+import type { Binding, Prover } from './bindings.ts'
+import type { ProofClock } from './proof-clock.ts'
 
 /** Sends with a fresh proof each time (REQ-87), and once more where another proof is what the server wants (REQ-88, REQ-89). */
 export interface Proved {
@@ -18,13 +18,10 @@ export function proved(clock: ProofClock): Proved {
   const repeated = new WeakSet<Response>()
 
   /** Is it the proof that is the matter, and will the next one be better: by the nonce that came along, or by the server's clock (REQ-91)? */
-  function wantsAnother(error: unknown, { headers }: Response): boolean {
+  function wantsAnother(error: unknown, { headers }: Response, url: string): boolean {
     const hasNonce = headers.has('DPoP-Nonce')
     if (error !== 'invalid_dpop_proof') return error === 'use_dpop_nonce' && hasNonce
-    const date = Date.parse(headers.get('Date') ?? '')
-    if (!(date >= 0)) return hasNonce
-    clock.behind = Math.round((date - browserClock.now().wall) / 1000)
-    return true
+    return clock.learn(url, headers.get('Date')) || hasNonce
   }
 
   return {
@@ -35,14 +32,14 @@ export function proved(clock: ProofClock): Proved {
         .clone()
         .json()
         .catch(() => null)
-      return wantsAnother((said as { error?: unknown } | null)?.error, response) ? askProved(url, init, atProvider, fetch) : response
+      return wantsAnother((said as { error?: unknown } | null)?.error, response, url) ? askProved(url, init, atProvider, fetch) : response
     },
     async send({ atApis }, request, { accessToken, fetch, isRepeatable, refused }) {
       const spare = isRepeatable && !(refused && repeated.has(refused)) ? request.clone() : null
       const response = await sendProved(request, accessToken ?? '', atApis, fetch)
       if (!spare || response.status !== 401) return response
       const challenge = challengesOf(response.headers.get('WWW-Authenticate') ?? '').find(({ scheme }) => scheme === 'dpop')
-      if (!wantsAnother(challenge?.params.get('error'), response)) return response
+      if (!wantsAnother(challenge?.params.get('error'), response, request.url)) return response
       response.body?.cancel().catch(() => {})
       const second = await sendProved(spare, accessToken ?? '', atApis, fetch)
       repeated.add(second)
@@ -51,29 +48,39 @@ export function proved(clock: ProofClock): Proved {
   }
 }
 
-/** As we made it: of oauth4webapi's own request only the proof is taken. */
-const askProved = (url: string, init: RequestInit, DPoP: DPoPHandle, fetch: typeof globalThis.fetch): Promise<Response> =>
-  refreshTokenGrantRequest({ issuer: url, token_endpoint: url }, { client_id: url }, () => {}, url, {
-    DPoP,
-    [allowInsecureRequests]: true, // on loopback: `endpointOf` has seen to it
-    [customFetch]: (_, { headers: { dpop = '' } }) => {
-      const headers = new Headers(init.headers)
-      headers.set('DPoP', dpop)
-      return fetch(url, { ...init, headers })
-    },
+/** As we made it. */
+const askProved = (url: string, init: RequestInit, prover: Prover, fetch: typeof globalThis.fetch): Promise<Response> =>
+  withProof(url, 'POST', 'none', prover, ({ dpop = '' }) => {
+    const headers = new Headers(init.headers)
+    headers.set('DPoP', dpop)
+    return fetch(url, { ...init, headers })
   })
 
-/** As the app made it: of oauth4webapi's own request only the two headers are taken. */
-async function sendProved(request: Request, token: string, DPoP: DPoPHandle, fetch: typeof globalThis.fetch): Promise<Response> {
+/** As the app made it. */
+const sendProved = (request: Request, token: string, prover: Prover, fetch: typeof globalThis.fetch): Promise<Response> =>
+  withProof(request.url, request.method, token, prover, ({ authorization = '', dpop = '' }) => {
+    request.headers.set('Authorization', authorization)
+    request.headers.set('DPoP', dpop)
+    return fetch(request, notFollowed(request))
+  })
+
+/** Of oauth4webapi's own request only the two headers are taken. */
+async function withProof(
+  url: string,
+  method: string,
+  token: string,
+  { handle, nonces }: Prover,
+  send: (headers: Record<string, string>) => Promise<Response>,
+): Promise<Response> {
   let response: Response | undefined
   try {
-    return await protectedResourceRequest(token, request.method, new URL(request.url), undefined, null, {
-      DPoP,
-      [allowInsecureRequests]: true, // on loopback: `attachTo` has seen to it
-      async [customFetch](_, { headers: { authorization = '', dpop = '' } }) {
-        request.headers.set('Authorization', authorization)
-        request.headers.set('DPoP', dpop)
-        response = await fetch(request, notFollowed(request))
+    return await protectedResourceRequest(token, method, new URL(url), undefined, null, {
+      DPoP: handle,
+      [allowInsecureRequests]: true, // on loopback: `attachTo` and `endpointOf` have seen to it
+      async [customFetch](_, { headers }) {
+        response = await send(headers)
+        const nonce = response.headers.get('DPoP-Nonce')
+        if (nonce) nonces.set(new URL(url).origin, nonce)
         return response
       },
     })

@@ -39,8 +39,10 @@ export async function signInPopup(provider: OAuthProvider, request: SignInReques
     })
     popup.show(url)
     const answer = await within(browserClock, longestSignIn, Promise.race([hearing.answer, left]))
-    if (answer === null)
+    if (answer === null) {
+      if (pending.binding) void client.dpop?.forget(pending.binding)
       throw new LatchkeyError('sign_in_cancelled', 'The user closed the popup. Nobody was signed in; there is nothing to do.')
+    }
     return await redeem(client, state, pending, answer)
   } finally {
     stop()

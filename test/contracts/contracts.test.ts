@@ -2,10 +2,12 @@ import 'fake-indexeddb/auto'
 import { deviceStore, memoryStore } from 'latchkey'
 import { storeContract } from 'latchkey/testing'
 import { describe, expect, test } from 'vitest'
+import { proofKeys } from '../../src/adapters/proof-keys.ts'
 import { openWorld } from '../../src/testing/world.ts'
 import { clockContract } from './clock-contract.ts'
 import { lockContract } from './lock-contract.ts'
 import { peersContract } from './peers-contract.ts'
+import { proofKeysContract } from './proof-keys-contract.ts'
 
 // The same cases run in a browser, against the browser's own adapters.
 
@@ -21,6 +23,7 @@ const suites = {
   memoryStore: storeContract(memoryStore),
   'the simulated store': storeContract(() => simulated().ports('any').store),
   'deviceStore on IndexedDB': storeContract(deviceStore),
+  'proof keys on IndexedDB': proofKeysContract(proofKeys),
   'the simulated lock': inOneWorld((ports, pass) => lockContract((name) => ports(name).lock, pass)),
   'the simulated channel': inOneWorld((ports, pass) => peersContract((name) => ports(name).peers, pass)),
   'the simulated clock': inOneWorld((ports, pass) => clockContract(() => ports('any').clock, pass)),

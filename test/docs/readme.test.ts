@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
@@ -34,18 +34,19 @@ const react = `
 
 const programsIn = (text: string) => [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, program = '']) => program)
 
-const guides = ['monitoring', 'cookie-sessions', 'oauth', 'servers', 'signals', 'signing-out'].map((name) =>
-  readFileSync(`${root}docs/${name}.md`, 'utf8'),
-)
-const programs = [readme, ...guides].flatMap(programsIn)
+const guides = readdirSync(`${root}docs`).filter((name) => name.endsWith('.md'))
+const guide = (name: string) => readFileSync(`${root}docs/${name}`, 'utf8')
 
 test('every program in the README and in the guides compiles', () => {
   const files = new Map<string, string>([
     [`${root}test/docs/app.ts`, app],
-    [`${root}test/docs/log-to.ts`, programsIn(guides[0] ?? '')[0] ?? ''], // one program of a guide is imported by another
+    [`${root}test/docs/log-to.ts`, programsIn(guide('monitoring.md'))[0] ?? ''], // one program of a guide is imported by another
     [`${root}test/docs/react.d.ts`, react],
   ])
-  for (const [index, program] of programs.entries()) files.set(`${root}test/docs/program-${index}.ts`, asFunctionIfItReturns(program))
+  const texts = [['README.md', readme] as const, ...guides.map((name) => [name, guide(name)] as const)]
+  for (const [name, text] of texts)
+    for (const [index, program] of programsIn(text).entries())
+      files.set(`${root}test/docs/${name}-${index}.ts`, asFunctionIfItReturns(program))
 
   const { config } = ts.readConfigFile(`${root}tsconfig.json`, ts.sys.readFile)
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
@@ -61,7 +62,9 @@ test('every program in the README and in the guides compiles', () => {
   const program = ts.createProgram([...files.keys()], { ...options, noUnusedLocals: false, noUnusedParameters: false }, host)
   const mistakes = ts.getPreEmitDiagnostics(program).filter(({ file }) => file && files.has(file.fileName))
   expect(mistakes.map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`)).toEqual([])
-  for (const text of [readme, ...guides]) expect(programsIn(text).length).toBeGreaterThan(1)
+  expect(programsIn(readme).length).toBeGreaterThan(1)
+  for (const name of ['cookie-sessions', 'lost-answers', 'monitoring', 'oauth', 'servers', 'signals', 'signing-out', 'time-limits'])
+    expect([...files.keys()]).toContain(`${root}test/docs/${name}.md-0.ts`)
 })
 
 /** A recipe may be the inside of a function of the reader's; its imports stay outside. */

@@ -96,7 +96,7 @@ export interface Signed {
 
 export async function signedIn(
   provider: OAuthProvider,
-  attachTo: readonly string[],
+  attachTo: SessionOptions['attachTo'],
   options: Partial<SessionOptions> = {},
   how: SignInOptions = {},
 ): Promise<Signed> {

@@ -2,14 +2,30 @@ import 'fake-indexeddb/auto'
 import { createSession, isLatchkeyError, memoryStore } from 'latchkey'
 import { dpop } from 'latchkey/dpop'
 import * as entry from 'latchkey/oauth'
-import { oauth } from 'latchkey/oauth'
+import { oauth, signInSilent } from 'latchkey/oauth'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { proofKeys } from '../../src/adapters/proof-keys.ts'
+import { clientOf } from '../../src/oauth/provider.ts'
 import { json, type Seen } from '../fetch/listen.ts'
 import { asking, outcome } from '../refresh/asking.ts'
 import { api, boundProvider, challenge, claimsIn, codeAnswered, found, proofOf, proofsOf, refusal, signedIn, tokens } from './dpop-scene.ts'
 
 const kept = async (thumbprint: string) => (await proofKeys().find(thumbprint)) !== undefined
+
+/** Until the test is done, or it is called. */
+function replaceDatabase(get: () => unknown): () => void {
+  const database = Object.getOwnPropertyDescriptor(globalThis, 'indexedDB') ?? {}
+  const restore = () => void Object.defineProperty(globalThis, 'indexedDB', database)
+  onTestFinished(restore)
+  Object.defineProperty(globalThis, 'indexedDB', { configurable: true, get })
+  return restore
+}
+
+const silentDatabase = { open: () => ({}) }
+
+/** Longer than any deadline, on any machine. */
+const inTime = <T>(work: Promise<T>): Promise<T> =>
+  Promise.race([work, new Promise<never>((_, reject) => setTimeout(() => reject(new Error('It hangs.')), 25_000))])
 
 describe('REQ-86: a proof', () => {
   test('to an API says what it must of the request and the token, beside the token, once, and is genuine', async () => {
@@ -173,6 +189,25 @@ describe('REQ-90: a call is sent three times at most', () => {
     expect(seen.at(-1)?.headers.authorization).toBe('DPoP access-2')
   })
 
+  test('and is not spent on what another key has heard: a stronger sign-in, which has a key of its own, meets an API that wants nonces', async () => {
+    const script = await boundProvider()
+    const provider = await found({ issuer: script.issuer })
+    const { origin, seen } = await api((request) => {
+      if (claimsIn(request).nonce !== 'n') return challenge('use_dpop_nonce', { 'DPoP-Nonce': 'n' })
+      return request.headers.authorization === 'DPoP access-1' ? challenge('insufficient_user_authentication') : json({})
+    })
+    const onStepUp = async () => {
+      await session.signIn(await codeAnswered(provider), { subject: 'ann' })
+      return null
+    }
+    const { session, ends } = await signedIn(provider, [origin], { onStepUp }, { subject: 'ann' })
+    expect((await session.fetch(`${origin}/`)).status).toBe(200)
+    const proofs = await proofsOf(seen)
+    expect(proofs.map(({ claims }) => claims.nonce)).toEqual([undefined, 'n', 'n'])
+    expect(new Set(proofs.map(({ thumbprint }) => thumbprint)).size).toBe(2)
+    expect(ends).toHaveLength(0)
+  })
+
   test('and a body that flows is sent once: the demand for a nonce is the caller’s, and the next call has it', async () => {
     const script = await boundProvider()
     const { origin, seen } = await api((request) =>
@@ -249,6 +284,21 @@ test.each([
   expect([script.asked().length, seen.length]).toEqual(where === 'the provider' ? [2, 2] : [1, 3])
 })
 
+test('REQ-91: a server whose clock is wrong keeps nobody out of another one that does not tell its own', async () => {
+  const hour = 3_600_000
+  const isRight = (seen: Seen | undefined, ahead = 0) => Math.abs(Number(claimsIn(seen).iat) * 1000 - Date.now() - ahead) < 300_000
+  const script = await boundProvider()
+  script.says.token = (_, count) => (isRight(script.asked().at(-1)) ? tokens(count) : refusal('invalid_dpop_proof', { Date: '' }))
+  const { origin } = await api((request) =>
+    isRight(request, hour) ? json({}) : challenge('invalid_dpop_proof', { Date: new Date(Date.now() + hour).toUTCString() }),
+  )
+  const { session } = await signedIn(await found({ issuer: script.issuer }), [origin])
+  for (let count = 0; count < 2; count++) {
+    expect((await session.fetch(`${origin}/`)).status).toBe(200)
+    await session.refresh()
+  }
+})
+
 describe('REQ-92: a Bearer token in the place of a bound one', () => {
   const bearer = { token_type: 'Bearer' }
 
@@ -275,6 +325,18 @@ describe('REQ-92: a Bearer token in the place of a bound one', () => {
     expect(seen).toEqual([])
     await session.signOut() // it was kept, and is revoked
     expect(script.forms('/revoke').map(({ token }) => token)).toContain('refresh-3')
+  })
+
+  test('for one resource, where `required`, is not used, and the session’s own token still is', async () => {
+    const script = await boundProvider()
+    const [own, other] = [await api(), await api()]
+    const provider = await found({ issuer: script.issuer })
+    const attachTo = [own.origin, { url: other.origin, resource: 'https://files.example.com' }]
+    const { session, ends } = await signedIn(provider, attachTo)
+    script.says.token = (form, count) => tokens(count, form.has('resource') ? bearer : {})
+    await expect(session.fetch(`${other.origin}/`)).rejects.toHaveProperty('code', 'refresh_unavailable')
+    expect((await session.fetch(`${own.origin}/`)).status).toBe(200)
+    expect([other.seen, own.seen.map(({ headers }) => headers.authorization), ends]).toEqual([[], ['DPoP access-1'], []])
   })
 
   test('goes out as Bearer where `prefer`, and the refresh token stays bound', async () => {
@@ -361,14 +423,8 @@ describe('REQ-93: a key', () => {
     const store = memoryStore()
     const first = await signedIn(await found({ issuer: script.issuer }), [origin], { store })
     first.session.close()
-    const database = Object.getOwnPropertyDescriptor(globalThis, 'indexedDB') ?? {}
-    const restore = () => Object.defineProperty(globalThis, 'indexedDB', database)
-    onTestFinished(() => void restore())
-    Object.defineProperty(globalThis, 'indexedDB', {
-      configurable: true,
-      get() {
-        throw new DOMException('Refused.', 'SecurityError')
-      },
+    const restore = replaceDatabase(() => {
+      throw new DOMException('Refused.', 'SecurityError')
     })
     const later = createSession({ attachTo: [origin], refresh: await found({ issuer: script.issuer }), store, keepFresh: 'on-demand' })
     onTestFinished(later.close)
@@ -378,6 +434,89 @@ describe('REQ-93: a key', () => {
     restore()
     expect((await later.fetch(`${origin}/`)).status).toBe(200)
   })
+
+  test('of a browser that never answers holds up nobody for long: calls and refreshes are told so, and later it goes on', async () => {
+    const script = await boundProvider()
+    const { origin, seen } = await api()
+    const store = memoryStore()
+    const first = await signedIn(await found({ issuer: script.issuer }), [origin], { store })
+    first.session.close()
+    const restore = replaceDatabase(() => silentDatabase)
+    const later = createSession({ attachTo: [origin], refresh: await found({ issuer: script.issuer }), store, keepFresh: 'on-demand' })
+    onTestFinished(later.close)
+    await expect(inTime(later.fetch(`${origin}/`))).rejects.toHaveProperty('code', 'refresh_unavailable')
+    await expect(inTime(later.refresh())).rejects.toHaveProperty('code', 'refresh_unavailable')
+    expect([seen, script.asked().length, later.state.status]).toEqual([[], 1, 'signed-in'])
+    restore()
+    expect((await later.fetch(`${origin}/`)).status).toBe(200)
+  }, 60_000)
+
+  test('of a browser that never answers keeps no caller from giving up (F35)', async () => {
+    const script = await boundProvider()
+    const { origin } = await api()
+    const store = memoryStore()
+    const first = await signedIn(await found({ issuer: script.issuer }), [origin], { store })
+    first.session.close()
+    replaceDatabase(() => silentDatabase)
+    const later = createSession({ attachTo: [origin], refresh: await found({ issuer: script.issuer }), store, keepFresh: 'on-demand' })
+    onTestFinished(later.close)
+    await later.ready
+    const leaving = new AbortController()
+    const answer = later.fetch(`${origin}/`, { signal: leaving.signal })
+    leaving.abort()
+    await expect(inTime(answer)).rejects.toHaveProperty('name', 'AbortError')
+  }, 60_000)
+
+  test('that the browser does not give out for now is no refusal of a resource, which would not be asked for again for a minute', async () => {
+    const script = await boundProvider()
+    const { origin, seen } = await api()
+    const store = memoryStore()
+    const first = await signedIn(await found({ issuer: script.issuer }), [], { store })
+    first.session.close()
+    const restore = replaceDatabase(() => {
+      throw new DOMException('Refused.', 'SecurityError')
+    })
+    const later = createSession({
+      attachTo: [{ url: origin, resource: 'https://files.example.com' }],
+      refresh: await found({ issuer: script.issuer }),
+      store,
+      keepFresh: 'on-demand',
+    })
+    onTestFinished(later.close)
+    await expect(later.fetch(`${origin}/`)).rejects.toHaveProperty('code', 'refresh_unavailable')
+    restore()
+    const status = () => later.fetch(`${origin}/`).then((response) => response.status, String)
+    await expect.poll(status, { timeout: 45_000 }).toBe(200)
+    expect(seen).toHaveLength(1)
+  }, 60_000)
+
+  test('of a silent sign-in that nobody answers is not kept, in memory either', async () => {
+    const frame = { hidden: false, src: '', remove() {} }
+    const page = { document: { createElement: () => frame, body: { append() {} } }, location: { href: 'https://app.example.com/' } }
+    for (const [name, value] of Object.entries(page)) {
+      onTestFinished(() => void Reflect.deleteProperty(globalThis, name))
+      Object.defineProperty(globalThis, name, { configurable: true, value })
+    }
+    const script = await boundProvider()
+    const provider = await found({ issuer: script.issuer })
+    const answer = signInSilent(provider)
+    const thumbprint = () => new URL(frame.src || 'https://none.example').searchParams.get('dpop_jkt')
+    const { dpop: proving } = clientOf(provider)
+    await expect.poll(thumbprint, { timeout: 10_000 }).toEqual(expect.any(String))
+    const has = () => proving?.has(thumbprint() ?? '')
+    expect(await has()).toBe(true)
+    await expect(answer).rejects.toHaveProperty('code', 'interaction_required')
+    await expect.poll(has, { timeout: 10_000 }).toBe(false)
+  }, 60_000)
+
+  test('of a browser that never answers lives in memory: a sign-in comes to its end', async () => {
+    const script = await boundProvider()
+    const { origin, seen } = await api()
+    replaceDatabase(() => silentDatabase)
+    const { session } = await inTime(signedIn(await found({ issuer: script.issuer }), [origin]))
+    expect((await session.fetch(`${origin}/`)).status).toBe(200)
+    expect(seen[0]?.headers.authorization).toBe('DPoP access-1')
+  }, 60_000)
 
   test('that is gone ends the session, for its tokens are of no use in any tab; nothing is sent', async () => {
     const script = await boundProvider()
@@ -442,6 +581,22 @@ describe('REQ-95: the algorithm', () => {
     await signedIn(await found({ issuer: script.issuer, dpop: dpop('prefer') }), [])
     expect(script.asked().map(({ headers }) => headers.dpop)).toEqual([undefined])
   })
+})
+
+test('REQ-95: an algorithm that this browser does not have is the same to `prefer` as none', async () => {
+  const { generateKey } = crypto.subtle
+  onTestFinished(() => void Reflect.deleteProperty(crypto.subtle, 'generateKey'))
+  // As Chromium before 137 does.
+  const withoutEd25519 = (algorithm: { readonly name?: string }, ...rest: unknown[]) =>
+    algorithm.name === 'Ed25519'
+      ? Promise.reject(new DOMException('Unrecognized name.', 'NotSupportedError'))
+      : Reflect.apply(generateKey, crypto.subtle, [algorithm, ...rest])
+  Object.defineProperty(crypto.subtle, 'generateKey', { configurable: true, value: withoutEd25519 })
+  const script = await boundProvider({ dpop_signing_alg_values_supported: ['Ed25519'] })
+  await expect(found({ issuer: script.issuer }).then(codeAnswered)).rejects.toHaveProperty('code', 'sign_in_failed')
+  script.says.token = (_, count) => tokens(count, { token_type: 'Bearer' })
+  await signedIn(await found({ issuer: script.issuer, dpop: dpop('prefer') }), [])
+  expect(script.asked().map(({ headers }) => headers.dpop)).toEqual([undefined])
 })
 
 test('an unusable `dpop` is named at once', () => {

@@ -192,6 +192,20 @@ describe('an end', () => {
     expect(storedIn(s)?.status).toBe('ended')
   })
 
+  test('F27, REQ-73: a sign-out before the backend could say who it is, ends the session that it has, here and in the other tabs', async () => {
+    const { s, backend } = await backendScene({ tabs: 0 as 1 })
+    for (let asked = 0; asked < 40; asked++) backend.instead.push(async () => new Response('', { status: 503 }))
+    const [here, there] = [s.world.openTab(), s.world.openTab()]
+    const { value } = await settled(s, here.session.signOut())
+    expect([value, backend.counted.logouts]).toEqual([{ revoked: true }, 1])
+    backend.instead.length = 0
+    await s.advance(minutes(2))
+    expect([here, there].map(({ session }) => session.state)).toEqual(Array(2).fill({ status: 'signed-out', reason: null }))
+    const later = s.world.openTab()
+    expect((await settled(s, later.session.ready)).value).toEqual({ status: 'signed-out', reason: null })
+    expect(backend.counted.logouts).toBe(1)
+  })
+
   test('F66: an answer from before a sign-out brings nobody back', async () => {
     const { s, backend } = await backendScene({ tabs: 2 })
     backend.instead.push(() => pause(s, seconds(3)).then(() => Response.json({ expires_in: 300, sub: 'bob' })))

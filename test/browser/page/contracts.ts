@@ -2,10 +2,12 @@ import { type ContractCase, storeContract } from 'latchkey/testing'
 import { broadcastPeers } from '../../../src/adapters/broadcast-peers.ts'
 import { browserClock } from '../../../src/adapters/clock.ts'
 import { deviceStore } from '../../../src/adapters/device-store.ts'
+import { proofKeys } from '../../../src/adapters/proof-keys.ts'
 import { webLock } from '../../../src/adapters/web-lock.ts'
 import { clockContract } from '../../contracts/clock-contract.ts'
 import { lockContract } from '../../contracts/lock-contract.ts'
 import { peersContract } from '../../contracts/peers-contract.ts'
+import { proofKeysContract } from '../../contracts/proof-keys-contract.ts'
 
 const pass = (span: number) => new Promise<void>((resolve) => setTimeout(resolve, span))
 
@@ -15,6 +17,7 @@ export const contracts: Readonly<Record<string, readonly ContractCase[]>> = {
   lock: lockContract(webLock, pass),
   peers: peersContract(broadcastPeers, pass),
   clock: clockContract(() => browserClock, pass),
+  'proof keys': proofKeysContract(proofKeys),
 }
 
 /** Runs one case of a contract. */

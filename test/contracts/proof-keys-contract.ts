@@ -1,0 +1,49 @@
+import type { ContractCase } from 'latchkey/testing'
+import type { ProofKey, proofKeys } from '../../src/adapters/proof-keys.ts'
+import { casesOf, same } from './cases.ts'
+
+const algorithm = { name: 'ECDSA', hash: 'SHA-256' }
+const message = new TextEncoder().encode('a proof')
+
+/** What the keeper of proof keys must do. `make` gives one tab's, another tab's each time. */
+export function proofKeysContract(make: typeof proofKeys): readonly ContractCase[] {
+  const generated = async (thumbprint: string): Promise<ProofKey> => ({
+    thumbprint,
+    algorithm: 'ES256',
+    pair: await make().generate('ES256'),
+  })
+  return casesOf('a proof key', {
+    'that is kept signs in another tab, for the same public key': async (name) => {
+      const key = await generated(name)
+      await make().keep(key)
+      const found = await make().find(name)
+      if (!found) throw new Error('It is not there.')
+      const signature = await crypto.subtle.sign(algorithm, found.pair.privateKey, message)
+      same(await crypto.subtle.verify(algorithm, key.pair.publicKey, signature, message), true)
+      same(found.algorithm, 'ES256')
+    },
+    'is not for scripts to read out': async (name) => {
+      await make().keep(await generated(name))
+      const found = await make().find(name)
+      same(found?.pair.privateKey.extractable, false)
+      const read = await crypto.subtle.exportKey('jwk', found?.pair.privateKey as CryptoKey).catch(() => 'refused')
+      same(read, 'refused')
+    },
+    'that nobody has kept is not there, nor is one that was removed': async (name) => {
+      same(await make().find(name), undefined)
+      await make().keep(await generated(name))
+      await make().remove(name)
+      same(await make().find(name), undefined)
+    },
+    'that is used stays, and of fifty that are not the oldest goes': async (name) => {
+      const key = await generated(name)
+      for (const which of ['used', 'unused']) await make().keep({ ...key, thumbprint: `${name} ${which}` })
+      for (let count = 0; count < 49; count++) {
+        await make().keep({ ...key, thumbprint: `${name} ${count}` })
+        await make().find(`${name} used`)
+      }
+      same((await make().find(`${name} used`))?.algorithm, 'ES256')
+      same(await make().find(`${name} unused`), undefined)
+    },
+  })
+}
