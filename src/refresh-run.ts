@@ -60,7 +60,12 @@ const deniedFor: Ms = 60_000
 export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
   const { policy, server, state, now, clock, look, commit, feed } = tools
   const { held } = state()
-  await look()
+  const isRead = await look().then(
+    () => true,
+    (error) => {
+      if (held.record || !policy.cookie) throw error
+    },
+  )
   const met = active(state()) // its claim has been open since before the lock was asked for
   const since = now().mono
   let unlock = await tools.lock()
@@ -68,8 +73,10 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
   let again = false // the token may have been presented before
   let lateGrant: Promise<void> | null = null
   try {
+    // A cookie can be asked about though nothing can be read: then it is the lock alone that keeps two tabs from it at once (F40).
+    if (!isRead && !unlock) return feed({ type: 'store-failed' })
     for (;;) {
-      const found = await look()
+      const found = isRead ? await look() : null
       const record = active(state())
       if (state().closed) return
       if (!record) return state().held === held && found !== 'foreign' ? await askForAnybody(tools) : undefined

@@ -26,7 +26,7 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
         return
       case 'read-failed':
         change({ looking: false, lookedAt: fact.at ?? now })
-        if (held.kind === 'loading') letGo(null)
+        if (held.kind === 'loading' && !policy.cookie) letGo(null)
         return
       case 'refresh-ended':
         return change({ refreshing: false })
@@ -41,6 +41,7 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
         return
       case 'store-failed':
         if (held.kind === 'signed-in') hold({ ...held.record, retry: backOff(held.record.retry, now, false) }, held.arriving)
+        else if (held.kind === 'loading') change({ held: { ...held, retry: backOff(held.retry, now, false) } })
         return
       case 'heard':
         return heard(fact.news)

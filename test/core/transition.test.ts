@@ -194,6 +194,14 @@ const table: Record<Fact['type'], readonly Row[]> = {
       fact: { type: 'read-failed' },
       to: { ...looked(), ...gone() },
     },
+    {
+      name: 'F40: at the start a cookie is asked about all the same',
+      from: starting,
+      fact: { type: 'read-failed' },
+      policy: { cookie: true },
+      to: { ...looked(), refreshing: true },
+      orders: [refresh(ownToken)],
+    },
     { name: 'F40: what is held stays', from: signedIn(), fact: { type: 'read-failed' }, to: looked() },
   ],
   'refresh-ended': [
@@ -234,6 +242,13 @@ const table: Record<Fact['type'], readonly Row[]> = {
       to: { held: holding(active({ retry: backOff(null, soon, false) })) },
     },
     { name: 'there is nothing to try again without a session', from: signedOut(), fact: { type: 'store-failed' } },
+    {
+      name: 'F40: who is signed in is asked again later',
+      from: { ...starting, ...looked(at(0)) },
+      fact: { type: 'store-failed' },
+      policy: { cookie: true },
+      to: { held: { kind: 'loading', record: null, retry: backOff(null, soon, false) } },
+    },
   ],
   denied: [
     {

@@ -44,6 +44,43 @@ describe('a start', () => {
     expect((await settled(s, tab.session.ready)).value).toMatchObject({ status: 'signed-in', subject: 'ann' })
   })
 
+  describe.each(['hangs', 'fails'] as const)('F40: with a store that %s', (fault) => {
+    const start = async () => {
+      const { s, backend } = await backendScene({ tabs: 0 as 1 })
+      s.browser.behaviour.storeFault = () => fault
+      return { s, backend, tabs: [s.world.openTab(), s.world.openTab()] as const }
+    }
+
+    test('asks the backend, one tab after the other, and goes on from memory', async () => {
+      const { s, backend, tabs } = await start()
+      let atOnce = 0
+      const one = async () => {
+        atOnce++
+        await pause(s, 500)
+        atOnce--
+        return Response.json(atOnce ? {} : { expires_in: 300, sub: 'ann' }, { status: atOnce ? 401 : 200 })
+      }
+      backend.instead.push(one, one)
+      await s.advance(seconds(30))
+      for (const tab of tabs) expect((await settled(s, callFrom(tab))).value).toBe(200)
+      expect(backend.counted.asked).toBe(2)
+    })
+
+    test('and without locks asks nobody, calls nobody signed out, and asks when the store is back', async () => {
+      const { s, backend, tabs } = await start()
+      s.browser.behaviour.hasLocks = false
+      await s.advance(seconds(20))
+      for (const { session } of tabs) expect(session.state).toEqual({ status: 'loading' })
+      expect((await settled(s, callFrom(tabs[0]))).code).toBe('refresh_unavailable')
+      expect(backend.counted.asked).toBe(0)
+      s.browser.behaviour.storeFault = () => 'none'
+      expect((await settled(s, tabs[0].session.ready)).value).toMatchObject({ status: 'loading' })
+      await s.advance(minutes(2))
+      for (const { session } of tabs) expect(session.state).toMatchObject({ status: 'signed-in', subject: 'ann' })
+      expect(backend.counted.asked).toBe(1)
+    })
+  })
+
   test('F86: of a page that is rendered ahead of a visit asks nobody', async () => {
     const { s, backend } = await backendScene({ tabs: 0 as 1 })
     s.browser.behaviour.prerenders = true
