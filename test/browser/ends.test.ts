@@ -43,7 +43,7 @@ test('letters that meet an expired session are held, and go out once and whole w
   for (const tab of tabs.slice(1)) {
     const { at, detail } = (await tab.evaluate(() => window.app.notes.filter(({ what }) => what === 'signed-in'))).at(-1)!
     expect(detail).toBe('other-tab')
-    expect(at - signedIn).toBeLessThanOrEqual(500)
+    expect(at - signedIn, 'ms').toBeLessThanOrEqual(500)
   }
   await calm(500)
   const sent = server.calls.map(({ method, path, credential, body }) => `${method} ${path} ${credential}: ${body}`)
@@ -81,7 +81,7 @@ test('a sign-out without a network erases the tokens at once, tells all tabs, an
     return { erasedIn: performance.now() - began, status: now, answer: await coming }
   })
   expect(status).toBe('signed-out')
-  expect(erasedIn).toBeLessThanOrEqual(100)
+  expect(erasedIn, 'ms').toBeLessThanOrEqual(100)
   expect(answer).toEqual({ revoked: false })
   expect(await here.evaluate(() => window.app.session.getToken().catch(window.app.nameOf))).toBe('signed_out')
   await expect

@@ -96,7 +96,7 @@ describe.each(installedEngines)('$name', ({ launch, keepsPages }) => {
     await doomed!.close()
     const closed = Date.now()
 
-    expect((await waiting) - closed).toBeLessThanOrEqual(2_000)
+    expect((await waiting) - closed, 'ms').toBeLessThanOrEqual(2_000)
     expect(await call(other!)).toBe(200)
     expect(server.refreshes).toEqual(['granted', 'again'])
     expect(await uncaught()).toEqual([])
@@ -125,7 +125,7 @@ describe.each(installedEngines)('$name', ({ launch, keepsPages }) => {
       expect(await tab.evaluate(() => window.app.ends.map((end) => `${end.reason} ${end.by}`))).toEqual([`signed-out ${by}`])
       expect(await tab.evaluate(() => window.app.expirations)).toEqual([]) // somebody wanted it
       const ended = await tab.evaluate(() => window.app.notes.find(({ what }) => what === 'ended')?.at)
-      expect(Number(ended) - began).toBeLessThanOrEqual(500)
+      expect(Number(ended) - began, 'ms').toBeLessThanOrEqual(500)
     }
     expect(server.revocations).toHaveLength(1)
     expect(await uncaught()).toEqual([])

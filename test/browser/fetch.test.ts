@@ -189,7 +189,7 @@ describe('when the session ends', () => {
     expect(await waiting).toEqual(['session_ended user-changed', 'session_ended user-changed'])
     const ends = await here.evaluate(() => window.app.notes.filter(({ what }) => what === 'ended'))
     expect(ends.map(({ detail }) => detail)).toEqual(['user-changed'])
-    expect(ends[0]!.at - switched).toBeLessThanOrEqual(500)
+    expect(ends[0]!.at - switched, 'ms').toBeLessThanOrEqual(500)
 
     expect(await here.evaluate(() => window.app.call('/api/three'))).toBe(200)
     expect(server.calls.map(({ path }) => path)).toEqual(['/api/held', '/api/three'])

@@ -16,7 +16,7 @@ describe.concurrent('side by side,', () => {
     const thaw = await freeze(holder)
     const { came, took } = await callUntilAnswered(other)
     expect(came).toBe(200)
-    expect(took).toBeLessThanOrEqual(10_000 + 5_000) // what a claim lasts, and five seconds
+    expect(took, 'ms').toBeLessThanOrEqual(10_000 + 5_000) // what a claim lasts, and five seconds
     expect(server.refreshes).toEqual(['granted', 'again'])
 
     await thaw()
@@ -94,7 +94,7 @@ describe.concurrent('side by side,', () => {
     server.rules.lifetime = 300
     const { came, took } = await callUntilAnswered(visible)
     expect(came).toBe(200)
-    expect(took).toBeLessThanOrEqual(2_000)
+    expect(took, 'ms').toBeLessThanOrEqual(2_000)
     await thaw()
     for (const tab of [leader, hidden]) expect(await tab.evaluate(() => window.app.call())).toBe(200)
     expect(server.refreshes).toEqual(['granted', 'granted'])
@@ -146,7 +146,7 @@ test.each([
     await holder.close()
     const found = await waiting
     expect(found.came).toBe(came)
-    expect(found.at - closed).toBeLessThanOrEqual(2_000)
+    expect(found.at - closed, 'ms').toBeLessThanOrEqual(2_000)
     expect(server.refreshes).toEqual(['granted', outcome])
     expect(uncaught).toEqual([])
   },
@@ -211,7 +211,7 @@ test('a page that says that it is not visited yet asks for no lock, and calls go
   })
   await expect.poll(() => page.evaluate(() => window.app.notes.find(({ what }) => what === 'first call')?.detail)).toBe('200')
   const at = await page.evaluate(() => window.app.notes.find(({ what }) => what === 'first call')?.at)
-  expect(at! - shown).toBeLessThanOrEqual(1_000)
+  expect(at! - shown, 'ms').toBeLessThanOrEqual(1_000)
   expect(await asked()).toEqual(['latchkey:test'])
   expect(server.refreshes).toEqual(['granted'])
   expect(uncaught).toEqual([])

@@ -136,7 +136,7 @@ describe.concurrent('instances of the same session on one page', () => {
     })
     expect(found.came).toEqual([...Array.from({ length: 10 }, () => 'closed'), '200'])
     expect(found.status).toBe('signed-in')
-    expect(found.freeAfter).toBeLessThanOrEqual(100)
+    expect(found.freeAfter, 'ms').toBeLessThanOrEqual(100)
     expect(server.refreshes).toEqual(['granted'])
     expect(uncaught).toEqual([])
   })

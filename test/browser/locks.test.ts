@@ -56,7 +56,7 @@ describe.concurrent('a lock', () => {
       await window.app.session.getToken()
       return { took: performance.now() - began, asked }
     })
-    expect(had.took).toBeLessThanOrEqual(50)
+    expect(had.took, 'ms').toBeLessThanOrEqual(50)
     expect(had.asked).toBe(0)
 
     server.rules.lifetime = 1
@@ -64,7 +64,7 @@ describe.concurrent('a lock', () => {
     await expired(page)
     const without = await timedCall(page)
     expect(without.came).toBe(200)
-    expect(without.took).toBeLessThanOrEqual(15_000)
+    expect(without.took, 'ms').toBeLessThanOrEqual(15_000)
     expect(server.refreshes).toEqual(['granted'])
 
     // And as soon as it is free, it is there for the next one.
@@ -75,7 +75,7 @@ describe.concurrent('a lock', () => {
     await holder.close()
     const { came, at } = await waiting
     expect(came).toBe(200)
-    expect(at - freed).toBeLessThanOrEqual(2_000)
+    expect(at - freed, 'ms').toBeLessThanOrEqual(2_000)
     expect(server.refreshes).toEqual(['granted', 'granted'])
     expect(uncaught).toEqual([])
   })

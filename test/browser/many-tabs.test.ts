@@ -76,7 +76,7 @@ test('a sign-out in one tab is told once in each of the seven others within 500 
   })
   for (const tab of others) await expect.poll(async () => (await ends(tab)).length).toBe(1)
   const last = Math.max(...(await Promise.all(others.map(async (tab) => (await ends(tab))[0]!.heardAt))))
-  expect(last - began).toBeLessThanOrEqual(500)
+  expect(last - began, 'ms').toBeLessThanOrEqual(500)
 
   await expect.poll(() => demo.provider.counters.revocations).toBe(1)
   const { answered } = demo.api.counters
@@ -149,7 +149,7 @@ test(
     const outcomes = [...new Set(found.flatMap(({ came }) => Object.keys(came)))].sort()
     expect(['200', '503', 'TypeError', 'refresh_unavailable']).toEqual(expect.arrayContaining(outcomes))
     for (const { came, longest, calls } of found) {
-      expect(longest).toBeLessThanOrEqual(12_000 + 1_000) // `refreshTimeout` and two seconds; and a machine that is busy
+      expect(longest, 'ms').toBeLessThanOrEqual(12_000 + 1_000) // `refreshTimeout` and two seconds; and a machine that is busy
       expect(came['200']).toBeGreaterThan(calls / 2)
     }
     expect(server.failures).toBeGreaterThan((storm.tabs * storm.span) / 400 / 20)
