@@ -12,13 +12,14 @@ interface Event {
   readonly happen: () => void
 }
 
-/** Longer than any chain of promises between two events; more costs time, and changes nothing. */
-const turnsBetweenEvents = 60
+/** So many turns of promises in which nobody has looked at a clock or set a timer: nothing is going on any more. More costs time, and changes nothing. */
+const calmTurns = 40
 
 export function createTimeline(): Timeline {
   const events: Event[] = [] // a binary heap: the earliest first, those of one moment in the order in which they were made
   let time = 0
   let made = 0
+  let used = 0 // by whom a chain of promises shows that it goes on
 
   const isBefore = (a: Event, b: Event) => a.at < b.at || (a.at === b.at && a.order < b.order)
 
@@ -54,7 +55,10 @@ export function createTimeline(): Timeline {
   }
 
   async function drain(): Promise<void> {
-    for (let turn = 0; turn < turnsBetweenEvents; turn++) await undefined
+    for (let calm = 0, before = used; calm < calmTurns; calm = used === before ? calm + 1 : 0) {
+      before = used
+      await undefined
+    }
   }
 
   /** Lets what the platform does outside of promises (bodies of responses) come to its end. */
@@ -69,8 +73,12 @@ export function createTimeline(): Timeline {
     })
 
   return {
-    now: () => time,
+    now() {
+      used++
+      return time
+    },
     after(delay, happen) {
+      used++
       let cancelled = false
       const once = () => {
         if (!cancelled) happen()
