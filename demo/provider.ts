@@ -162,11 +162,11 @@ async function configuration(
   }
 }
 
-/**
- * The place of a consent page. Always a new grant: with a shared one, revoking the tokens of an earlier sign-in of the same user would
- * take the tokens of this one along.
- */
+/** The place of a consent page. One grant for a user and this client, as is the default: revoking a refresh token takes all of it along. */
 async function grantWithoutAsking({ oidc }: KoaContextWithOIDC, resources: Readonly<Record<string, string>>) {
+  const known = oidc.session?.grantIdFor(oidc.client?.clientId ?? '')
+  const found = known && (await oidc.provider.Grant.find(known))
+  if (found) return found
   const grant = new oidc.provider.Grant({ clientId: oidc.client?.clientId, accountId: oidc.session?.accountId })
   grant.addOIDCScope('openid')
   for (const [resource, scope] of Object.entries(resources)) grant.addResourceScope(resource, scope)

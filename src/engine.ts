@@ -1,5 +1,4 @@
-import type { ActiveRecord, EndReason, Grant } from './core/record.ts'
-import { isSame } from './core/secret.ts'
+import type { ActiveRecord, EndReason } from './core/record.ts'
 import { type Announcement, type Fact, initialState, type Order, type Policy, type State } from './core/state.ts'
 import type { Ms, Now } from './core/time.ts'
 import { nextWake, transition } from './core/transition.ts'
@@ -8,7 +7,7 @@ import { endOf } from './core/write.ts'
 import type { LimiterHost, Limiting } from './limiter.ts'
 import type { Ports } from './ports.ts'
 import { lockWait, refreshRun, type Server, type Tools } from './refresh-run.ts'
-import { revoke } from './revocation.ts'
+import { type Revocable, revoke } from './revocation.ts'
 import { attempt, sharedRecord } from './shared-record.ts'
 import { within } from './within.ts'
 
@@ -152,11 +151,8 @@ export function startEngine(
 
   async function arrive(record: ActiveRecord): Promise<void> {
     const { record: kept, found } = await insist({ type: 'sign-in', of: record, unasked: false })
-    if (kept?.session !== record.session) void tools.revoke(record.grant)
-    if (!found || found === 'foreign' || found.status !== 'active') return
-    const [before, after] = [found.grant.refreshToken, record.grant.refreshToken]
-    // The server may have given the same token again: revoking it would end the session that has just begun.
-    if (before && !isSame(before, after)) void tools.revoke(found.grant)
+    if (kept?.session !== record.session) void tools.revoke(record)
+    if (found && found !== 'foreign' && found.status === 'active') void tools.revoke(found)
   }
 
   async function expire(of: ActiveRecord): Promise<void> {
@@ -171,11 +167,11 @@ export function startEngine(
     audience.settled()
     // The refresh token that was found in the record: the one in memory may be spent (M7).
     const grant = found === 'foreign' || found?.status !== 'active' ? of.grant : record && found.grant
-    return grant !== null && giveBack(grant)
+    return grant !== null && giveBack({ ...of, grant })
   }
 
-  async function giveBack(grant: Grant): Promise<boolean> {
-    return (await within(clock, revokeWait, tools.revoke(grant))) === true
+  async function giveBack(of: Revocable): Promise<boolean> {
+    return (await within(clock, revokeWait, tools.revoke(of))) === true
   }
 
   async function takeLock(): Promise<(() => void) | null> {
@@ -193,7 +189,7 @@ export function startEngine(
     ...shared,
     policy,
     server,
-    revoke: (grant) => revoke(grant, tools),
+    revoke: (of) => revoke(of, tools),
     clock,
     now,
     state: () => state,
@@ -239,7 +235,8 @@ export function startEngine(
       const { held } = state
       if (held.kind === 'signed-in') departure = end(held.record, reason)
       // The server could not say who is signed in; whoever it is shall not be any more (F27).
-      else if (held.kind === 'loading' && policy.cookie) departure = giveBack({ refreshToken: null, refreshLife: null, access: {} })
+      else if (held.kind === 'loading' && policy.cookie)
+        departure = giveBack({ subject: null, grant: { refreshToken: null, refreshLife: null, access: {} } })
       feed({ type: 'signed-out', reason })
       return departure
     },

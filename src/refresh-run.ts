@@ -7,6 +7,7 @@ import type { Moment, Ms, Now } from './core/time.ts'
 import { ownToken } from './core/transition.ts'
 import { canPresent, fitting, pause } from './core/verdict.ts'
 import type { Clock } from './ports.ts'
+import type { Revocable } from './revocation.ts'
 import type { SharedRecord } from './shared-record.ts'
 import { within } from './within.ts'
 
@@ -16,6 +17,8 @@ export interface Server {
   readonly ask: (grant: Grant | null, want: Want, subject: string | null) => Promise<Outcome>
   /** Asks once, and never rejects. Resolves with whether the server has confirmed; or with why not, if it may yet. */
   readonly revoke: (grant: Grant) => Promise<boolean | Unavailable>
+  /** What the grant is bound to is of no use any more. */
+  readonly forget: (grant: Grant) => void
 }
 
 /** What a run needs of the engine. */
@@ -23,7 +26,7 @@ export interface Tools extends SharedRecord {
   readonly policy: Policy
   readonly server: Server
   /** Asks until the server has confirmed, or there is no hope that it will, and resolves with which. Never rejects. */
-  readonly revoke: (grant: Grant) => Promise<boolean>
+  readonly revoke: (of: Revocable) => Promise<boolean>
   readonly clock: Clock
   readonly now: () => Now
   readonly state: () => State
@@ -153,7 +156,7 @@ async function keep({ of, want, sent }: Presented, { issued, isOther }: Granted,
     if (record?.status === 'active') {
       if (!isOther) return
       await insist({ type: 'end', of: record, reason: 'user-changed', wanted: false })
-      return void revoke({ ...record.grant, access: next.grant.access })
+      return void revoke({ grant: { ...record.grant, access: next.grant.access }, subject: null })
     }
     if (!found && !anew) {
       await askPeers(of)
@@ -161,7 +164,7 @@ async function keep({ of, want, sent }: Presented, { issued, isOther }: Granted,
     }
     // A cookie is that of whoever is signed in by now: it stays.
     if (!found || found === 'foreign' || found.status === 'ended' || (found.session !== of.session && !policy.cookie))
-      void revoke(next.grant)
+      void revoke({ grant: next.grant, subject: of.subject })
     return
   }
 }
@@ -194,7 +197,7 @@ async function askForAnybody({ policy, server, revoke, state, clock, feed, now, 
   const of = arrival(newId(), (held.record?.generation ?? 0) + 1, null, policy.issuer, outcome.issued, sent)
   const isAsked = state().held === held // nobody has signed in or out since
   const { record, found } = isAsked ? await insist({ type: 'sign-in', of, unasked: true }) : { record: null, found: state().held.record }
-  if (!record && found !== 'foreign' && found?.status !== 'active') void revoke(of.grant)
+  if (!record && found !== 'foreign' && found?.status !== 'active') void revoke(of)
 }
 
 const active = ({ held }: State): ActiveRecord | null => (held.kind === 'signed-in' && !held.arriving ? held.record : null)

@@ -1,5 +1,5 @@
 import type { Unavailable } from './core/outcome.ts'
-import type { Grant } from './core/record.ts'
+import type { ActiveRecord } from './core/record.ts'
 import { isSame } from './core/secret.ts'
 import { after, left, type Ms } from './core/time.ts'
 import type { Tools } from './refresh-run.ts'
@@ -10,19 +10,32 @@ const tries = 12
 const longestPause: Ms = 600_000
 
 /**
- * Revokes what a session had. A token that a server could not revoke for now is still good (RFC 7009 §2.2.1, REQ-62): it is tried again, at once
+ * Revokes what a session had, unless its user has signed in again: a server may have one grant for a user and this client, and with a refresh
+ * token all of it goes (RFC 7009 §2.1). A token that a server could not revoke for now is still good (§2.2.1, REQ-62): it is tried again, at once
  * when the network is back, until the session object is closed. Resolves with whether the server has confirmed it; where it cannot be reached,
  * with `false` without waiting for that. Never rejects.
  */
-export const revoke = (grant: Grant, tools: Tools): Promise<boolean> => new Promise((tell) => void persist(grant, tools, tell))
+export const revoke = (of: Revocable, tools: Tools): Promise<boolean> => new Promise((tell) => void persist(of, tools, tell))
+
+/** What a session had, and whose it was. */
+export type Revocable = Pick<ActiveRecord, 'grant' | 'subject'>
 
 async function persist(
-  grant: Grant,
+  { grant, subject }: Revocable,
   { policy, server, clock, state, now, look, change, note }: Tools,
   tell: (confirmed: boolean) => void,
 ): Promise<void> {
   let outcome: boolean | Unavailable = false
   for (let attempt = 1, isKnown = true; ; ) {
+    const { held } = state()
+    // A cookie is that of whoever has signed in since, and some servers give the same token again.
+    const isSpared =
+      held.kind === 'signed-in' &&
+      ((subject !== null && held.record.subject === subject) || isSame(held.record.grant.refreshToken, grant.refreshToken))
+    if (isSpared) {
+      if (held.record.grant.binding !== grant.binding) server.forget(grant)
+      return tell(false)
+    }
     if (isKnown) {
       outcome = await server.revoke(grant)
       note({ type: 'revocation', confirmed: outcome === true })
@@ -35,12 +48,11 @@ async function persist(
     const isEarly = () => left(due, now()) > 0 && (answered || state().onlineAt === onlineAt)
     while (!state().closed && isEarly()) await within(clock, left(due, now()), change())
     if (left(due, now()) <= 0) attempt++ // a network that comes and goes uses up none
+    // As long as it is not known who is signed in, it waits.
     isKnown = await look().then(
       () => !(policy.cookie && state().refreshing),
       () => false,
     )
-    const { held, closed } = state()
-    // A cookie is that of whoever has signed in since, and some servers give the same token again: as long as that is not known, it waits.
-    if (closed || (held.kind === 'signed-in' && isSame(held.record.grant.refreshToken, grant.refreshToken))) return tell(false)
+    if (state().closed) return tell(false)
   }
 }

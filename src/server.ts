@@ -1,4 +1,5 @@
 import type { Outcome } from './core/outcome.ts'
+import type { Grant } from './core/record.ts'
 import { reveal, type Secret } from './core/secret.ts'
 import type { Refresher, RefreshFunction } from './ports.ts'
 import { outcomeOf, outcomeOfError } from './refresh/outcome.ts'
@@ -8,41 +9,48 @@ import type { Server } from './refresh-run.ts'
  * The authorization server, by way of the app's refresher: here tokens are revealed to be sent. `tokenless`: it gives none away; `patience`: how
  * long an answer is of use, in ms.
  */
-export const serverOf = (
+export function serverOf(
   refresher: Refresher,
   refresh: RefreshFunction,
   tokenless: boolean,
   fetch: typeof globalThis.fetch,
   patience: number,
   failed: (cause: unknown) => void,
-): Server => ({
-  async ask(grant, { resource, scope }, subject): Promise<Outcome> {
-    const signal = AbortSignal.timeout(patience)
-    let outcome: Outcome | undefined
-    try {
-      const { refreshToken = null, binding = null } = grant ?? {}
-      const returned = await refresh({ refreshToken: shown(refreshToken), resource, scope, signal, fetch, binding })
-      outcome = await outcomeOf(returned, tokenless)
-      if (outcome.type === 'granted' && refresher.isSameUser?.(returned, subject) === false) outcome = { ...outcome, isOther: true }
-    } catch (error) {
-      outcome ??= outcomeOfError(error) // a question that fails loses no token (REQ-49)
-    }
-    if (outcome.type !== 'granted') failed(outcome.cause)
-    return outcome
-  },
-  async revoke({ refreshToken, access, binding }) {
+): Server {
+  const forget = ({ binding }: Grant) => {
     if (binding) refresher.forget?.(binding)
-    const accessTokens = Object.values(access).map(({ token }) => reveal(token))
-    try {
-      await refresher.revoke?.({ refreshToken: shown(refreshToken), accessTokens, fetch, signal: AbortSignal.timeout(10_000) })
-      return refresher.revoke !== undefined
-    } catch (error) {
-      const outcome = outcomeOfError(error)
-      const { status = 0 }: Partial<Response> = Object(error)
-      // 429 and 5xx: who answers anything else will not answer otherwise in a minute.
-      return outcome.type === 'unavailable' && (!outcome.answered || status >= 429) && outcome
-    }
-  },
-})
+  }
+  return {
+    forget,
+    async ask(grant, { resource, scope }, subject): Promise<Outcome> {
+      const signal = AbortSignal.timeout(patience)
+      let outcome: Outcome | undefined
+      try {
+        const { refreshToken = null, binding = null } = grant ?? {}
+        const returned = await refresh({ refreshToken: shown(refreshToken), resource, scope, signal, fetch, binding })
+        outcome = await outcomeOf(returned, tokenless)
+        if (outcome.type === 'granted' && refresher.isSameUser?.(returned, subject) === false) outcome = { ...outcome, isOther: true }
+      } catch (error) {
+        outcome ??= outcomeOfError(error) // a question that fails loses no token (REQ-49)
+      }
+      if (outcome.type !== 'granted') failed(outcome.cause)
+      return outcome
+    },
+    async revoke(grant) {
+      const { refreshToken, access } = grant
+      forget(grant)
+      const accessTokens = Object.values(access).map(({ token }) => reveal(token))
+      try {
+        await refresher.revoke?.({ refreshToken: shown(refreshToken), accessTokens, fetch, signal: AbortSignal.timeout(10_000) })
+        return refresher.revoke !== undefined
+      } catch (error) {
+        const outcome = outcomeOfError(error)
+        const { status = 0 }: Partial<Response> = Object(error)
+        // 429 and 5xx: who answers anything else will not answer otherwise in a minute.
+        return outcome.type === 'unavailable' && (!outcome.answered || status >= 429) && outcome
+      }
+    },
+  }
+}
 
 const shown = (token: Secret | null): string | null => token && reveal(token)

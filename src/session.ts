@@ -51,7 +51,7 @@ export interface Session {
 
   /**
    * Starts a session from what the login answered, in all tabs. One that is there ends, `user-changed`, unless both have the
-   * same subject (unknown counts as different). Requests may use it from the moment of the call; the promise resolves when other tabs can see it. The same sealed
+   * same subject (unknown counts as different); then what it had is not revoked, as a server may revoke all that the user has with it (RFC 7009 §2.1). Requests may use it from the moment of the call; the promise resolves when other tabs can see it. The same sealed
    * sign-in twice is once.
    * @throws TypeError (a rejection) naming the field that is missing or malformed, never its value.
    * @throws LatchkeyError `closed`

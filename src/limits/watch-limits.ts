@@ -118,7 +118,7 @@ export function watchLimits(
   /** Names session and generation: a tab that has renewed in between is followed, and judged anew (protocol, rule 1). */
   async function finish(of: ActiveRecord, reason: EndReason): Promise<void> {
     const { record } = await insist({ type: 'end', of, reason, wanted: false })
-    if (record) void revoke(of.grant)
+    if (record) void revoke(of)
   }
 
   /** One tab tells: that which is the first to say so in the store. */

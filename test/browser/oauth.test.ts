@@ -182,6 +182,20 @@ describe('a silent sign-in', () => {
     expect(await page.locator('iframe').count()).toBe(0)
   })
 
+  test('of who is signed in replaces the session, at a provider that revokes all that a user has with one refresh token (RFC 7009 §2.1)', async () => {
+    const scene = await stageWithProvider()
+    const page = await scene.open()
+    await signIn(page, scene)
+    expect(await page.evaluate(() => window.oauthApp.silent())).toMatchObject({ subject: 'ada' })
+    expect(await page.evaluate(() => window.oauthApp.session.refresh().then(() => window.oauthApp.session.state))).toMatchObject({
+      status: 'signed-in',
+      subject: 'ada',
+    })
+    await page.evaluate(() => window.oauthApp.session.signOut())
+    expect(await page.evaluate(() => window.oauthApp.silent())).toMatchObject({ subject: 'ada' })
+    expect(await page.evaluate(() => window.oauthApp.session.refresh().then(() => window.oauthApp.session.state.status))).toBe('signed-in')
+  })
+
   test('F61: says at once that the user has to be asked', async () => {
     const scene = await stageWithProvider()
     const page = await scene.open()

@@ -206,6 +206,25 @@ describe('REQ-62: whoever signs in meanwhile is not disturbed', () => {
     for (const { session: each } of s.tabs) expect(each.state.status).toBe('signed-in')
   })
 
+  test.each(['this', 'another'])(
+    'in %s tab, and is the same user: what they had is left alone, for all of it may be one (RFC 7009 §2.1)',
+    async (where) => {
+      const { s, session, asked } = await stage(
+        () => new Response(),
+        () => unavailable(30),
+      )
+      await settled(s, session.signIn(tokens('two'), { subject: 'ann' })) // nobody knows whose the first one was
+      void session.signOut()
+      await s.advance(seconds(5))
+      const tab = s.tabs[where === 'this' ? 0 : 1]
+      for (const name of ['three', 'four']) await settled(s, tab.session.signIn(tokens(name), { subject: 'ann' }))
+      await s.advance(minutes(2))
+      await settled(s, tab.session.signIn(tokens('five'), { subject: 'bob' }))
+      await s.advance(minutes(2))
+      expect(asked.map(({ token }) => token)).toEqual(['refresh-one', 'refresh-two', 'refresh-four'])
+    },
+  )
+
   test.each(['this', 'another'])('in %s tab, and is given the same refresh token: it is kept', async (where) => {
     const { s, session, asked } = await stage(() => unavailable(30))
     void session.signOut()
