@@ -9,6 +9,10 @@ export function leaveFor(url: string): Promise<never> {
   return never()
 }
 
+/** Resolves when the user comes back to this very page, out of the bfcache. */
+export const comesBack = (): Promise<void> =>
+  new Promise((resolve) => addEventListener('pageshow', ({ persisted }) => persisted && resolve()))
+
 /** Leaves by a POST, so that what goes along is in no address (REQ-139). */
 export function leaveWith(url: string, fields: Readonly<Record<string, string>>): Promise<never> {
   const form = document.createElement('form')

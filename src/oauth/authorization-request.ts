@@ -3,7 +3,7 @@ import { here } from '../adapters/address.ts'
 import { browserClock } from '../adapters/clock.ts'
 import { failure } from './failure.ts'
 import { addressOf, neededEndpointOf } from './metadata.ts'
-import type { Pending } from './pending.ts'
+import { hasJustSteppedUp, type Pending } from './pending.ts'
 import type { Client } from './provider.ts'
 import type { SignInRequest } from './sign-in.ts'
 
@@ -27,6 +27,7 @@ export async function authorizationRequest(
 ): Promise<AuthorizationRequest> {
   const back = pathOf(returnTo)
   try {
+    if (stepUp && hasJustSteppedUp(stepUp.origin)) throw new Error('The API was not content with the last one.')
     const server = await client.metadata(client.fetch)
     const endpoint = neededEndpointOf(server, 'authorization_endpoint')
     const state = `${way}.${generateRandomState()}`
@@ -40,6 +41,7 @@ export async function authorizationRequest(
       nonce: scope.split(' ').includes('openid') ? generateRandomNonce() : null,
       maxAge: stepUp?.maxAge == null ? null : Math.floor(stepUp.maxAge / 1000),
       acrValues: stepUp?.acrValues ?? [],
+      stepUpFor: stepUp?.origin ?? null,
       binding,
       redirectUri: redirectUriOf(client),
       returnTo: back,

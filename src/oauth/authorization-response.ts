@@ -50,7 +50,7 @@ export async function redeem(client: Client, state: string, pending: Pending, an
     const tokens = await processAuthorizationCodeResponse(
       server,
       us,
-      response,
+      await wellFormed(response),
       pending.nonce === null ? {} : { expectedNonce: pending.nonce, requireIdToken: true },
     )
     dpop?.assertBound(tokens)
@@ -72,6 +72,16 @@ export async function redeem(client: Client, state: string, pending: Pending, an
     if (binding) void dpop?.forget(binding)
     throw failure(error)
   }
+}
+
+/** Without members that say nothing: the code is spent, and a refresh would go on without them (F50). */
+async function wellFormed(response: Response): Promise<Response> {
+  const said: object | null = await response
+    .clone()
+    .json()
+    .catch(() => null)
+  const telling = (_: string, value: unknown) => (value === '' || value === null ? undefined : value)
+  return said ? new Response(JSON.stringify({ token_type: 'Bearer', ...said }, telling), response) : response
 }
 
 /** Is it the sign-in that was asked for? Both moments are the provider's own, and half a minute is for its own clocks. A provider need not tell the `acr` (§2). */

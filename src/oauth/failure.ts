@@ -6,18 +6,18 @@ export function failure(thrown: unknown): LatchkeyError {
   if (isLatchkeyError(thrown)) return thrown
   const cause = tellable(thrown)
   const error = (cause as ProviderError | null | undefined)?.error
-  if (error === 'access_denied')
-    return new LatchkeyError(
-      'sign_in_cancelled',
-      'The user declined, or the provider refused. Nobody was signed in; there is nothing to do.',
-      { cause },
-    )
+  if (error === 'access_denied') return cancelled(cause)
   if (interactive.test(String(error)))
     return new LatchkeyError('interaction_required', 'The provider has to ask the user first. Nobody was signed in; sign in visibly.', {
       cause,
     })
   return new LatchkeyError('sign_in_failed', 'The sign-in failed. Nobody was signed in; offer another try.', { cause })
 }
+
+export const cancelled = (cause?: unknown): LatchkeyError =>
+  new LatchkeyError('sign_in_cancelled', 'The user declined, or the provider refused. Nobody was signed in; there is nothing to do.', {
+    cause,
+  })
 
 /** RFC 6749 §4.1.2.1, §5.2. */
 interface ProviderError {

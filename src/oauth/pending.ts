@@ -13,6 +13,8 @@ export interface Pending {
   readonly maxAge: number | null
   /** One of these will do; with none, anything will. */
   readonly acrValues: readonly string[]
+  /** The API that wants it (RFC 9470), or `null`. */
+  readonly stepUpFor: string | null
   /** The key that the code is bound to (RFC 9449 §10), or `null`. */
   readonly binding: string | null
   readonly redirectUri: string
@@ -34,17 +36,24 @@ export function takePending(state: string, provider: string): Pending | 'foreign
   const pending = alive(prefix + state)
   if (pending && pending.provider !== provider) return 'foreign'
   if (pending) tabStorage.remove(prefix + state)
+  if (pending?.stepUpFor) keepPending(pending.stepUpFor, { ...pending, startedAt: browserClock.now().wall })
   return pending
 }
 
-function alive(key: string): Pending | null {
+/** Has this tab just come back from another one for that API? One that is never content would send its user to and fro (REQ-103). */
+export const hasJustSteppedUp = (api: string): boolean => alive(prefix + api, stepUpRest) !== null
+
+function alive(key: string, longest = longestSignIn): Pending | null {
   try {
     const pending: Pending | null = JSON.parse(tabStorage.read(key) ?? 'null') // only this file writes there
     const age = browserClock.now().wall - (pending?.startedAt ?? 0)
-    return age < longestSignIn ? pending : null
+    return age < longest ? pending : null
   } catch {
     return null
   }
 }
 
 const prefix = 'latchkey:sign-in:'
+
+/** As long as between two questions on one page. */
+const stepUpRest: Ms = 60_000

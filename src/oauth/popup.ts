@@ -5,6 +5,7 @@ import { LatchkeyError } from '../errors.ts'
 import { within } from '../within.ts'
 import { authorizationRequest } from './authorization-request.ts'
 import { redeem } from './authorization-response.ts'
+import { cancelled } from './failure.ts'
 import { longestSignIn } from './pending.ts'
 import { clientOf, type OAuthProvider } from './provider.ts'
 import type { SignIn, SignInRequest } from './sign-in.ts'
@@ -41,7 +42,7 @@ export async function signInPopup(provider: OAuthProvider, request: SignInReques
     const answer = await within(browserClock, longestSignIn, Promise.race([hearing.answer, left]))
     if (answer === null) {
       if (pending.binding) void client.dpop?.forget(pending.binding)
-      throw new LatchkeyError('sign_in_cancelled', 'The user closed the popup. Nobody was signed in; there is nothing to do.')
+      throw cancelled()
     }
     return await redeem(client, state, pending, answer)
   } finally {

@@ -1,4 +1,4 @@
-import { here, leaveFor, showAddress } from '../adapters/address.ts'
+import { comesBack, here, leaveFor, showAddress } from '../adapters/address.ts'
 import { tellAnswer } from '../adapters/answers.ts'
 import { browserClock } from '../adapters/clock.ts'
 import { closeWindow } from '../adapters/windows.ts'
@@ -7,15 +7,16 @@ import { LatchkeyError } from '../errors.ts'
 import { within } from '../within.ts'
 import { authorizationRequest, redirectUriOf, type Way } from './authorization-request.ts'
 import { redeem } from './authorization-response.ts'
-import { failure } from './failure.ts'
+import { cancelled, failure } from './failure.ts'
 import { keepPending, takePending } from './pending.ts'
 import { type Client, clientOf, type OAuthProvider } from './provider.ts'
 import type { SignIn, SignInRequest } from './sign-in.ts'
 
 /**
- * Leaves for the provider (code flow, PKCE, state, nonce). The promise stays pending unless it cannot leave.
+ * Leaves for the provider (code flow, PKCE, state, nonce). The promise stays pending unless it cannot leave, or the user comes back to this very page.
  * @throws TypeError for a `returnTo` that is no path of this origin
- * @throws LatchkeyError `sign_in_failed` if the provider's metadata cannot be had, or the browser keeps nothing for the way back
+ * @throws LatchkeyError `sign_in_failed` if the provider's metadata cannot be had, or the browser keeps nothing for the way back; or with a `stepUp`, if this tab has
+ * come back from one for the same API less than a minute ago; `sign_in_cancelled` from the page that the user comes back to
  * @example
  * ```ts
  * button.onclick = () => signInRedirect(provider)
@@ -28,7 +29,9 @@ export async function signInRedirect(provider: OAuthProvider, request: SignInReq
   } catch (error) {
     throw failure(error)
   }
-  return leaveFor(url)
+  void leaveFor(url)
+  await comesBack()
+  throw cancelled()
 }
 
 /**

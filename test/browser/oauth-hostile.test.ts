@@ -1,9 +1,9 @@
 import type { OAuthOptions, SignInRequest } from 'latchkey/oauth'
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { json } from '../fetch/listen.ts'
 import { backWith, idToken, scriptedProvider, wellKnown } from '../oauth/scripted-provider.ts'
-import { launchChromium } from './chromium.ts'
+import { launchChromium, launchUntouched } from './chromium.ts'
 import { returned, stageOAuth, startApp, stateOf } from './oauth-scene.ts'
 
 let browser: Browser
@@ -159,6 +159,41 @@ describe('REQ-50: an ID token is refused', () => {
       scope: 'openid offline_access payments',
     })
   })
+})
+
+test('REQ-103: for an API that is not content with a step-up nobody is sent to the provider again within a minute, and for another one at once', async () => {
+  const { open, origin, provider } = await stageScripted()
+  const page = await open()
+  const stepUp = { origin, acrValues: ['gold'], maxAge: null, scope: null }
+  expect((await signIn(page, origin, { stepUp })).told).toMatchObject({ subject: 'ann' })
+  const before = provider.seen.length
+  expect(await page.evaluate((how) => window.oauthApp.redirect(how), { stepUp })).toMatchObject({
+    code: 'sign_in_failed',
+    cause: expect.stringContaining('was not content'),
+  })
+  expect(provider.seen.slice(before).filter(({ url }) => url.startsWith('/authorize?'))).toEqual([])
+  expect((await signIn(page, origin, { stepUp: { ...stepUp, origin: 'https://other.example.com' } })).told).toMatchObject({
+    subject: 'ann',
+  })
+  expect((await signIn(page, origin)).told).toMatchObject({ subject: 'ann' })
+})
+
+test('F68: who comes back to the page that left for the provider has cancelled: nothing there waits for ever', async () => {
+  const untouched = await launchUntouched()
+  onTestFinished(() => untouched.close())
+  const web = await startApp()
+  const { issuer, says } = await scriptedProvider()
+  says.authorize = () => ({ status: 200, headers: { 'content-type': 'text/html' }, body: '<title>Provider</title>' })
+  const { open } = await stageOAuth(untouched.context, web, { issuer, clientId: 'spa' }, { 'cache-control': 'no-cache' })
+  const page = await open()
+  await page.evaluate(() => {
+    const came = window.oauthApp.redirect()
+    Object.assign(window, { came })
+  })
+  await page.waitForURL(`${issuer}/authorize?**`)
+  await page.evaluate(() => setTimeout(() => history.back())).catch(() => {})
+  await expect.poll(() => page.evaluate(() => 'came' in window).catch(() => false)).toBe(true)
+  expect(await page.evaluate(() => (window as unknown as { came: unknown }).came)).toHaveProperty('code', 'sign_in_cancelled')
 })
 
 test('REQ-82: an answer is used once: the same address again signs nobody in', async () => {

@@ -81,6 +81,7 @@ export async function codeAnswered(provider: OAuthProvider) {
     nonce: null,
     maxAge: null,
     acrValues: [],
+    stepUpFor: null,
     binding: null,
     redirectUri: 'https://app.example.com/',
     returnTo: '/',
