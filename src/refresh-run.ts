@@ -7,7 +7,6 @@ import type { Moment, Ms, Now } from './core/time.ts'
 import { ownToken } from './core/transition.ts'
 import { canPresent, fitting, pause } from './core/verdict.ts'
 import type { Clock } from './ports.ts'
-import type { Revocable } from './revocation.ts'
 import type { SharedRecord } from './shared-record.ts'
 import { within } from './within.ts'
 
@@ -20,6 +19,9 @@ export interface Server {
   /** What the grant is bound to is of no use any more. */
   readonly forget: (grant: Grant) => void
 }
+
+/** What a session had, and whose it was. */
+export type Revocable = Pick<ActiveRecord, 'grant' | 'subject'>
 
 /** What a run needs of the engine. */
 export interface Tools extends SharedRecord {

@@ -1,8 +1,7 @@
 import type { Unavailable } from './core/outcome.ts'
-import type { ActiveRecord } from './core/record.ts'
 import { isSame } from './core/secret.ts'
 import { after, left, type Ms } from './core/time.ts'
-import type { Tools } from './refresh-run.ts'
+import type { Revocable, Tools } from './refresh-run.ts'
 import { within } from './within.ts'
 
 /** With pauses that grow to ten minutes, half an hour in all: then the token is kept no longer. */
@@ -16,9 +15,6 @@ const longestPause: Ms = 600_000
  * with `false` without waiting for that. Never rejects.
  */
 export const revoke = (of: Revocable, tools: Tools): Promise<boolean> => new Promise((tell) => void persist(of, tools, tell))
-
-/** What a session had, and whose it was. */
-export type Revocable = Pick<ActiveRecord, 'grant' | 'subject'>
 
 async function persist(
   { grant, subject }: Revocable,
