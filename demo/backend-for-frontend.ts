@@ -65,13 +65,12 @@ export function backendForFrontend({ origin, provider, api, idle }: BackendForFr
     if (request.headers['x-requested-with'] !== 'latchkey' || !isOurPage(request)) return answerJson(response, 403, { error: 'csrf' })
 
     if (url.pathname === '/bff/logout' && request.method === 'POST') {
-      await end(id)
-      return void response.writeHead(204, { 'set-cookie': sessionCookie.clear }).end()
+      return void ((await end(id)) ? response.writeHead(204, { 'set-cookie': sessionCookie.clear }) : response.writeHead(503)).end()
     }
     const session = sessions.get(id)
     if (!session || session.endsAt <= Date.now() || !(await renewed(session))) {
-      await end(id)
-      return answerJson(response, 401, { error: 'no session' }, [sessionCookie.clear])
+      const isRevoked = await end(id)
+      return answerJson(response, 401, { error: 'no session' }, isRevoked ? [sessionCookie.clear] : [])
     }
     if (url.pathname === '/bff/session' && request.method === 'POST') {
       session.endsAt = newEnd()
@@ -107,11 +106,18 @@ export function backendForFrontend({ origin, provider, api, idle }: BackendForFr
     )
   }
 
-  async function end(id: string): Promise<void> {
+  /** Over here, whatever the provider says. `false`: what it has is still good there; session and cookie are kept for whoever says so again. */
+  async function end(id: string): Promise<boolean> {
     const session = sessions.get(id)
-    sessions.delete(id)
-    await session?.renewing?.catch(() => {}) // what it brings is revoked, not what it has spent
-    if (session) await provider.revoke(session.refreshToken).catch(() => {}) // it is over here, whatever the provider says
+    if (!session) return true
+    session.endsAt = 0
+    await session.renewing?.catch(() => {}) // what it brings is revoked, not what it has spent
+    const isRevoked = await provider.revoke(session.refreshToken).then(
+      () => true,
+      () => false,
+    )
+    if (isRevoked) sessions.delete(id)
+    return isRevoked
   }
 
   /** The cookie stays here, the token goes on. */

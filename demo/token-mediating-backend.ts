@@ -12,6 +12,8 @@ export interface TokenMediatingBackendOptions {
 interface Session {
   readonly refreshToken: string
   readonly csrf: string
+  /** Signed out, and not yet revoked: good for another sign-out. */
+  readonly isOver?: true
 }
 
 type Tokens = Awaited<ReturnType<CodeFlow['refresh']>>
@@ -62,8 +64,10 @@ export function tokenMediatingBackend({ origin, provider }: TokenMediatingBacken
         () => true,
         () => false,
       )
-      return void response.writeHead(isRevoked ? 204 : 503, { 'set-cookie': gone }).end() // the cookie goes in any case
+      const over = [sessionCookie.set(seal({ ...session, isOver: true }))]
+      return void response.writeHead(isRevoked ? 204 : 503, { 'set-cookie': isRevoked ? gone : over }).end()
     }
+    if (session.isOver) return answerJson(response, 401, { error: 'signed out' })
     if (url.pathname !== '/auth/refresh') return answerJson(response, 404, { error: 'nothing here' })
     try {
       const tokens = await refreshed(session.refreshToken)

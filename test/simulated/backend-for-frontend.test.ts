@@ -229,6 +229,14 @@ describe('an end', () => {
     expect(storedIn(s)?.status).toBe('ended')
   })
 
+  test('when nobody is signed in asks nobody, and gives what the last one came to', async () => {
+    const { s, backend } = await backendScene()
+    const { session } = s.tabs[0]
+    expect((await settled(s, session.signOut())).value).toEqual({ revoked: true })
+    expect((await settled(s, session.signOut())).value).toEqual({ revoked: true })
+    expect(backend.counted.logouts).toBe(1)
+  })
+
   test('F27, REQ-73: a sign-out before the backend could say who it is, ends the session that it has, here and in the other tabs', async () => {
     const { s, backend } = await backendScene({ tabs: 0 as 1 })
     for (let asked = 0; asked < 40; asked++) backend.instead.push(async () => new Response('', { status: 503 }))
