@@ -234,8 +234,8 @@ export function startEngine(
     signOut(reason) {
       const { held } = state
       if (held.kind === 'signed-in') departure = end(held.record, reason)
-      // The server could not say who is signed in; whoever it is shall not be any more (F27).
-      else if (held.kind === 'loading' && policy.cookie)
+      // With a cookie: the server could not say who is signed in; whoever it is shall not be any more (F27).
+      else if (held.kind === 'loading')
         departure = giveBack({ subject: null, grant: { refreshToken: null, refreshLife: null, access: {} } })
       feed({ type: 'signed-out', reason })
       return departure

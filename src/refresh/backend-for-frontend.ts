@@ -1,5 +1,7 @@
+import type { TokenResponse } from '../core/tokens.ts'
 import type { Refresher } from '../ports.ts'
 import { type Csrf, csrfHeader } from './csrf.ts'
+import { isRefusal, refusalBy, tokensIn } from './outcome.ts'
 import { cookieRequest, logoutAt, notFollowed } from './token-request.ts'
 
 /** Where your backend keeps the session. */
@@ -10,6 +12,8 @@ export interface BackendForFrontendOptions {
   readonly logout: string
   /** @defaultValue `{ header: 'X-Requested-With', value: 'latchkey' }` */
   readonly csrf?: Csrf | undefined
+  /** Does this answer of `session` say that there is no session? `json` is `undefined` if the body is not JSON. @defaultValue a 401 that is not a web page, or an `invalid_grant` */
+  readonly isRejected?: ((status: number, json: unknown) => boolean) | undefined
 }
 
 /**
@@ -25,16 +29,17 @@ export interface BackendForFrontendOptions {
  * createSession({ attachTo: ['/api'], refresh: backendForFrontend({ session: '/bff/session', logout: '/bff/logout' }) })
  * ```
  */
-export function backendForFrontend({ session, logout, csrf }: BackendForFrontendOptions): Refresher {
+export function backendForFrontend({ session, logout, csrf, isRejected }: BackendForFrontendOptions): Refresher {
   for (const [name, value] of Object.entries({ session, logout })) {
     if (typeof value !== 'string' || !value) throw new TypeError(`\`${name}\` must be an address of your backend.`)
   }
+  const rejects = refusalBy(isRejected, isRefusal)
   const header = csrfHeader(csrf)
   const request = () => cookieRequest(header)
   return {
     id: session,
     presents: 'cookie',
-    refresh: ({ signal, fetch }) => fetch(session, { ...request(), signal }),
+    refresh: async ({ signal, fetch }) => (await tokensIn(await fetch(session, { ...request(), signal }), rejects)) as TokenResponse, // the session checks every field
     revoke: logoutAt(logout, session, request),
     send: async (given, { fetch }) => {
       given.headers.set(...header())

@@ -214,6 +214,17 @@ describe('REQ-81: keeping the session alive', () => {
     const { fetch } = recorder(() => new Response(body, { status }))
     expect(await outcome(backendForFrontend(at), asking({ fetch }))).toHaveProperty('type', type)
   })
+
+  test('that says otherwise than with a 401 that there is no session is understood with `isRejected`', async () => {
+    const isRejected = (status: number, answer: unknown) => status === 419 || (answer as { ok?: boolean } | undefined)?.ok === false
+    const found = async (answer: Response) =>
+      (await outcome(backendForFrontend({ ...at, isRejected }), asking({ fetch: recorder(() => answer).fetch }))).type
+    expect(await found(new Response('', { status: 419 }))).toBe('rejected')
+    expect(await found(Response.json({ ok: false }))).toBe('rejected')
+    expect(await found(Response.json({ expires_in: 300 }))).toBe('granted')
+    expect(await found(new Response('', { status: 401 }))).toBe('unavailable')
+    expect(() => backendForFrontend({ ...at, isRejected: true as never })).toThrow(TypeError)
+  })
 })
 
 describe('REQ-61, REQ-81: at sign-out', () => {
