@@ -1,3 +1,4 @@
+import { limits } from 'latchkey/limits'
 import { describe, expect, test } from 'vitest'
 import { api, backendScene, callFrom } from './backend.ts'
 import { listenTo, minutes, pause, seconds, settled, storedIn, until, watch } from './scene.ts'
@@ -405,4 +406,31 @@ test('REQ-16: what is not listed goes out as the caller made it', async () => {
   expect((await settled(s, s.tabs[0].session.fetch('https://server.test/other'))).value).toMatchObject({ status: 403 })
   expect((await settled(s, s.tabs[0].session.fetch(api))).value).toMatchObject({ status: 200 })
   expect(backend.counted.forged).toBe(1)
+})
+
+describe('REQ-108, REQ-109: time limits', () => {
+  test('that the page sets end it in all tabs, once, and the backend is told', async () => {
+    const { s, backend } = await backendScene({ tabs: 2, session: { limits: limits('aal3') } })
+    const ears = s.tabs.map((tab) => s.earOf(tab))
+    for (let minute = 0; minute < 60; minute++) {
+      s.tabs[0].session.extend()
+      await s.advance(minutes(1))
+    }
+    for (const { session } of s.tabs) expect(session.state.status).toBe('signed-in')
+    await s.advance(minutes(16))
+    for (const { session } of s.tabs) expect(session.state).toEqual({ status: 'signed-out', reason: 'idle' })
+    expect(ears.map(({ ended }) => ended.length)).toEqual([1, 1])
+    expect(backend.counted.logouts).toBe(1)
+  })
+
+  test('that run out offline let nobody in again by the cookie', async () => {
+    const { s } = await backendScene({ session: { limits: limits('aal3') } })
+    s.tabs[0].offline()
+    await s.advance(minutes(16))
+    expect(s.tabs[0].session.state).toEqual({ status: 'signed-out', reason: 'idle' })
+    s.tabs[0].crash()
+    const tab = s.world.openTab()
+    await s.advance(seconds(5))
+    expect(tab.session.state.status).toBe('signed-out')
+  })
 })
