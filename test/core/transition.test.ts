@@ -21,6 +21,7 @@ interface Row {
 }
 
 const soon = at(1_000)
+const setForward = { ...soon, wall: soon.wall + 60_000 }
 const looked = (now = soon): Partial<State> => ({ lookedAt: now, looking: false })
 const gone = (record: EndedRecord | null = null): Partial<State> => ({ held: { kind: 'signed-out', record }, due: never })
 
@@ -178,6 +179,13 @@ const table: Record<Fact['type'], readonly Row[]> = {
       from: signedIn({ held: holding(active(), at(0), true) }),
       fact: read(active({ generation: 9 }), 'this-tab'),
       to: { ...looked(), held: holding(active({ generation: 9 })) },
+    },
+    {
+      name: 'F22: what this tab makes of a token it has had before stays as it was, though its clock was set since',
+      from: signedIn(),
+      fact: read(active({ fence: 9 })),
+      now: setForward,
+      to: { ...looked(setForward), held: { ...holding(active()), record: active({ fence: 9 }) } },
     },
     {
       name: 'F66: who knows of the end writes it again where the session has come back',

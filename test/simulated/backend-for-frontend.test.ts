@@ -244,6 +244,7 @@ describe('an end', () => {
     const [here, there] = [s.world.openTab(), s.world.openTab()]
     const { value } = await settled(s, here.session.signOut())
     expect([value, backend.counted.logouts]).toEqual([{ revoked: true }, 1])
+    expect(here.session.state).toEqual({ status: 'signed-out', reason: null })
     backend.instead.length = 0
     await s.advance(minutes(2))
     expect([here, there].map(({ session }) => session.state)).toEqual(Array(2).fill({ status: 'signed-out', reason: null }))
