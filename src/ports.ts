@@ -127,6 +127,8 @@ export interface Refresher {
    * @defaultValue nobody asks
    */
   readonly isSameUser?: ((returned: TokenResponse | Tokens | Response, subject: string | null) => boolean) | undefined
+  /** Somebody is signed in: what a refresh or a sign-out needs can be had now. A page that is being left waits for nothing. Called with every new state. */
+  readonly prepare?: ((fetch: typeof globalThis.fetch) => void) | undefined
   /**
    * Tells the server that the session is over. Send it with `keepalive`. Throw what it has answered if that is not yes, or what `fetch` has thrown:
    * after no answer, 429 and 5xx it is called again, a dozen times at most, while the page lives (RFC 7009 §2.2.1). Anything else is final.

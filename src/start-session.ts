@@ -69,7 +69,9 @@ export function startSession(settings: Settings, ports: Ports): Session {
       if (kind === 'signed-in' && !record.retry) lastCause = undefined
       const last = snapshot
       snapshot = snapshotOf(state, last, lastCause)
-      if (snapshot !== last) listeners.deliver('state', snapshot)
+      if (snapshot === last) return
+      if (kind === 'signed-in' && !record.retry) refresher.prepare?.(ports.fetch)
+      listeners.deliver('state', snapshot)
     },
     happened(fact, state) {
       if (listeners.has('diagnostic')) listeners.deliver('diagnostic', diagnosticOf(fact, state, clock.now().wall, policy.owner))
@@ -304,7 +306,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
     if (before) return before
     const who = (refresher.isSameUser && issued.subject) || subject // it will be asked about the name that ID tokens have for the user
     const generation = (engine.state().held.record?.generation ?? 0) + 1
-    const seen = engine.signIn(arrival(random.id(), generation, who ?? null, policy.issuer, issued, clock.now()))
+    const seen = engine.signIn(arrival(random.id(), generation, who ?? null, policy.issuer, issued, issued.sent ?? clock.now()))
     if (open(input)) sealedBefore.set(input, seen)
     return seen
   }

@@ -20,7 +20,7 @@ export const arrival = (
   generation,
   fence: 0,
   subject: subject ?? issued.subject,
-  bounds: { signedInAt: sent.wall, lasts: issued.sessionLasts },
+  bounds: { signedInAt: sent.wall, lasts: issued.sessionLasts, age: issued.authAge },
   issuer,
   status: 'active',
   claim: null,

@@ -25,10 +25,18 @@ interface CommonRecord {
   /** +1 with every claim. Goes on through everything, so that no two claims are ever mistaken for one another. */
   readonly fence: number
   readonly subject: string | null
-  /** When it began, and how long the server lets it last, if it said so when the user signed in. */
-  readonly bounds: { readonly signedInAt: EpochMs; readonly lasts?: Ms | null }
+  readonly bounds: Bounds
   /** The `id` of the refresher whose refresh token this is: it is never sent to another one (REQ-58). */
   readonly issuer: string
+}
+
+/** When a session began, and what was said then of how long it may last. */
+export interface Bounds {
+  readonly signedInAt: EpochMs
+  /** How long the server lets it last, from then on. */
+  readonly lasts?: Ms | null | undefined
+  /** How old the user's sign-in at the provider was by then: a new session is no new sign-in (REQ-109, REQ-115). */
+  readonly age?: Ms | null | undefined
 }
 
 export interface ActiveRecord extends CommonRecord {

@@ -1,6 +1,6 @@
 import { jwtDecode } from 'jwt-decode'
 import { open, type Secret, secret } from './secret.ts'
-import type { Ms } from './time.ts'
+import type { Moment, Ms } from './time.ts'
 
 /** What `session.signIn` takes: a token endpoint's answer in either spelling, or a sign-in of `latchkey/oauth`. */
 export type SignInInput = TokenResponse | Tokens | SealedTokens
@@ -54,12 +54,16 @@ export interface Issued {
   readonly refreshLasts: Ms | null
   /** How long the server lets the session last, refreshed or not (REQ-43, REQ-44). */
   readonly sessionLasts: Ms | null
+  /** How long before that the user had signed in at the provider (`auth_time`), if the ID token says so. */
+  readonly authAge?: Ms | null
   readonly scope: string | null
   readonly subject: string | null
   /** Is the access token good with a proof only (RFC 9449 §5)? */
   readonly isBound?: boolean
   /** Of a sealed sign-in: what its tokens are bound to. */
   readonly binding?: string | null
+  /** Of a sealed sign-in: when the request was sent. */
+  readonly sent?: Moment | undefined
 }
 
 /**
@@ -92,7 +96,8 @@ export function readTokens(input: unknown, tokenless = false): Issued {
   if (!/^(bearer|dpop)$/.test(type)) malformed('token_type', 'is neither Bearer nor DPoP')
   const refresh = token(field('refresh_token'))
   const lasts = seconds(field('expires_in')) ?? lifetimeOf(access)
-  const { sub, iat, session_expiry: sessionEnd } = claimsOf(text(field('id_token')))
+  const { binding = null, sent } = (sealedIn ?? {}) as Pick<Issued, 'binding' | 'sent'> // `latchkey/oauth` has put them there
+  const { sub, iat, auth_time: authTime, session_expiry: sessionEnd } = claimsOf(text(field('id_token')))
   return {
     accessToken: secret(access),
     lasts,
@@ -101,10 +106,12 @@ export function readTokens(input: unknown, tokenless = false): Issued {
     refreshLasts:
       seconds(field('refresh_expires_in')) || seconds(field('refresh_token_expires_in')) || seconds(field('refresh_token_timeout')) || null,
     sessionLasts: spanOf(iat, sessionEnd) ?? (seconds(field('authorization_expires_in')) || null),
+    authAge: spanOf(authTime || null, iat), // nought is how some servers say that they do not know
     scope: text(field('scope')),
     subject: typeof sub === 'string' ? sub : null,
     isBound: type === 'dpop',
-    binding: sealedIn ? text(field('binding')) : null,
+    sent,
+    binding,
   }
 }
 

@@ -56,7 +56,7 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
       case 'token-refused':
         return refused(fact.goal, fact.invalid)
       case 'signed-in':
-        if (held.kind === 'signed-in') replace(fact.record, 'this-tab')
+        replace(fact.record, 'this-tab')
         hold(fact.record, true)
         announce('signed-in', fact.record, 'this-tab')
         return

@@ -8,7 +8,7 @@ import { watchLimits } from './watch-limits.ts'
 export interface LimitOptions {
   /** ms without activity in any tab, at least 1000. @defaultValue none */
   readonly idle?: Ms | undefined
-  /** ms since sign-in, at least 1000. @defaultValue none */
+  /** ms since sign-in (at the provider, where the ID token has `auth_time`), at least 1000. @defaultValue none */
   readonly maxAge?: Ms | undefined
   /**
    * A moment in ms since the epoch, not a span: sessions that were signed in before it end before anything is sent, reason `incident`

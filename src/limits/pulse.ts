@@ -1,4 +1,5 @@
 import { clockGrain } from '../core/lifetime.ts'
+import type { Bounds } from '../core/record.ts'
 import { after, type EpochMs, left, type Moment, type Ms } from '../core/time.ts'
 
 /** What all tabs share of the user's activity. It lies beside the record, so that the two never contend, and holds no secret. */
@@ -6,13 +7,13 @@ export interface Pulse {
   readonly session: string
   /** When the user was last active, by the clock of the tab that saw it. */
   readonly at: EpochMs
-  /** How old the session was then: that goes on counting if the clock is set back. */
+  /** How old the sign-in was then: that goes on counting if the clock is set back. */
   readonly age: Ms
   /** The ends that somebody has been warned of. */
   readonly warned: readonly string[]
 }
 
-/** A session's beginning and the user's last activity, on the clocks of this page. */
+/** The user's sign-in and last activity, on the clocks of this page. */
 export interface Course {
   readonly begun: Moment
   readonly active: Moment
@@ -32,10 +33,10 @@ export function readPulse(text: string | null, of: string): Pulse | null {
 /** Of a moment or a span: can it be counted with? */
 export const isTime = (value: unknown, least: Ms = 0): value is number => typeof value === 'number' && value >= least && value < Infinity
 
-/** As far as the record tells: nobody has been active since the sign-in. */
-export function courseOf(signedInAt: EpochMs, now: Moment): Course {
-  const begun = after(now, -Math.max(0, now.wall - signedInAt))
-  return { begun, active: begun }
+/** As far as the record tells: nobody has been active since the session began, and the user may have signed in long before. */
+export function courseOf({ signedInAt, age }: Bounds, now: Moment): Course {
+  const active = after(now, -Math.max(0, now.wall - signedInAt))
+  return { begun: after(active, -(age ?? 0)), active }
 }
 
 /** With what a pulse tells. Never later than now, and never younger than it was: neither by a clock that was set back (REQ-114). */

@@ -95,21 +95,22 @@ export function watchLimits(
     if (known?.session === session) return known
     cancelSave?.()
     cancelSave = null
-    known = { session, course: courseOf(bounds.signedInAt, now()), text: null, savedAt: longAgo, due: longAgo, late: null }
+    known = { session, course: courseOf(bounds, now()), text: null, savedAt: longAgo, due: longAgo, late: null }
     return known
   }
 
   function endsOf(record: ActiveRecord, { begun, active }: Course, time: Now): End[] {
+    const { lasts, age } = record.bounds
     const until = policy.cookie ? Infinity : refreshEnd(record, time)
-    const limit = (kind: 'idle' | 'max-age', from: Moment, lasts: Ms): End => ({
+    const limit = (kind: 'idle' | 'max-age', from: Moment, span: Ms): End => ({
       kind,
       id: kind,
-      left: left(after(from, lasts), time),
-      warnBefore: Math.min(warnBefore, lasts / 2),
+      left: left(after(from, span), time),
+      warnBefore: Math.min(warnBefore, span / 2),
     })
     return [
       limit('idle', active, idle),
-      limit('max-age', begun, Math.min(maxAge, record.bounds.lasts || Infinity)),
+      limit('max-age', begun, Math.min(maxAge, (lasts || Infinity) + (age ?? 0))),
       // That one is warned of only: the session sees to it by itself.
       { kind: 'refresh-expired', id: `refresh ${until}`, left: until > time.wall ? until - time.wall : Infinity, warnBefore },
     ]

@@ -8,6 +8,7 @@ import {
 import { browserClock } from '../adapters/clock.ts'
 import { seal } from '../core/secret.ts'
 import type { Ms } from '../core/time.ts'
+import { readTokens, type TokenResponse } from '../core/tokens.ts'
 import { formRequest } from '../refresh/token-request.ts'
 import { failure } from './failure.ts'
 import { neededEndpointOf } from './metadata.ts'
@@ -15,7 +16,8 @@ import type { Pending } from './pending.ts'
 import type { Client } from './provider.ts'
 import type { IdTokenClaims, SignIn } from './sign-in.ts'
 
-const longestExchange: Ms = 30_000
+/** Longest that the provider may take to redeem a code. */
+export const longestExchange: Ms = 30_000
 
 /**
  * Checks the provider's answer (state, RFC 9207 `iss`), redeems the code, and checks the ID token (OpenID Connect Core §3.1.3.7).
@@ -34,7 +36,7 @@ export async function redeem(client: Client, state: string, pending: Pending, an
     const hasKey = binding && (await dpop?.has(binding).catch(() => false))
     if (!hasKey) binding = (await dpop?.bind(server)) ?? null
     const fetch = dpop?.proven(binding, client.fetch) ?? client.fetch
-    const sent = browserClock.now().mono
+    const sent = browserClock.now()
     // The form is all that oauth4webapi's own request would have of us, and that request costs 0.4 kB.
     const response = await fetch(endpoint, {
       ...formRequest({
@@ -47,26 +49,21 @@ export async function redeem(client: Client, state: string, pending: Pending, an
       headers: { Accept: 'application/json' },
       signal: AbortSignal.timeout(longestExchange),
     })
+    const given: TokenResponse | null = await response.json().catch(() => null) // or any other JSON, which is refused below
     const tokens = await processAuthorizationCodeResponse(
       server,
       us,
-      await wellFormed(response),
+      new Response(judged(given), response),
       pending.nonce === null ? {} : { expectedNonce: pending.nonce, requireIdToken: true },
     )
+    readTokens(given) // while it can still be said that the sign-in has failed
     dpop?.assertBound(tokens)
     const claims = getValidatedIdTokenClaims(tokens)
     if (claims) satisfied(claims, pending)
     if (binding) await dpop?.keep(binding)
     client.memory.idToken = tokens.id_token ?? null
-    const { expires_in: lasts } = tokens
-    const issued = {
-      ...tokens,
-      binding,
-      /** What is left of it when the session takes it. */
-      get expires_in() {
-        return lasts === undefined ? undefined : Math.max(0, lasts - (browserClock.now().mono - sent) / 1000)
-      },
-    }
+    // The session counts from `sent`, however long the app keeps this.
+    const issued = { ...given, binding, sent }
     return seal({ claims: (claims as IdTokenClaims | undefined) ?? null, returnTo: pending.returnTo }, issued) as SignIn // what `SealedTokens` asks for is in its seal
   } catch (error) {
     if (binding) void dpop?.forget(binding)
@@ -74,15 +71,14 @@ export async function redeem(client: Client, state: string, pending: Pending, an
   }
 }
 
-/** Without members that say nothing: the code is spent, and a refresh would go on without them (F50). */
-async function wellFormed(response: Response): Promise<Response> {
-  const said: object | null = await response
-    .clone()
-    .json()
-    .catch(() => null)
-  const telling = (_: string, value: unknown) => (value === '' || value === null ? undefined : value)
-  return said ? new Response(JSON.stringify({ token_type: 'Bearer', ...said }, telling), response) : response
-}
+/**
+ * What oauth4webapi is to judge: the kind of token, and the ID token. The code is spent, so the rest is read as after a refresh, by the session,
+ * with the habits that servers have (F50).
+ */
+const judged = (given: Partial<TokenResponse> | null): string =>
+  JSON.stringify({ ...given, token_type: given?.token_type || 'Bearer' }, (name, value) =>
+    /^(expires_in|refresh_token|scope)$/.test(name) ? undefined : value || undefined,
+  )
 
 /** Is it the sign-in that was asked for? Both moments are the provider's own, and half a minute is for its own clocks. A provider need not tell the `acr` (§2). */
 function satisfied({ iat, auth_time: authTime = -Infinity, acr }: IDToken, { maxAge, acrValues }: Pending): void {

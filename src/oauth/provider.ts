@@ -66,7 +66,7 @@ interface Memory {
 
 /**
  * An OAuth 2.0 / OpenID Connect provider: `refresh` of a session, and what the sign-in functions below are given. Loads the
- * metadata when first needed, checks the issuer, keeps it for a day. Starts nothing.
+ * metadata when first needed, or when somebody is signed in, checks the issuer, keeps it for a day. Starts nothing.
  *
  * A refresh ends the session on `invalid_grant` (RFC 6749 §5.2), on `interaction_required` and `login_required`, and on an ID token of
  * somebody else (OpenID Connect Core §12.2): then `user-changed`. Everything else is for now, a provider that cannot be discovered
@@ -155,6 +155,8 @@ export function oauth(options: OAuthOptions): OAuthProvider {
       ])
     },
     send: dpop?.send,
+    // After what is sent in the same moment: the app's first request comes first.
+    prepare: (fetch) => void browserClock.wakeAt(0, () => metadata(fetch).catch(() => {})),
     forget: (thumbprint) => void dpop?.forget(thumbprint),
   }
   const { fetch } = globalThis

@@ -14,12 +14,13 @@ const longestSilence: Ms = 10_000
 
 /**
  * Signs in without showing anything, if the provider knows the user and the browser lets it say so (third-party cookies). In a hidden
- * frame, which both the provider and the redirect page must allow; takes 10 s at most.
+ * frame, which both the provider and the redirect page must allow; takes 10 s at most. Not after a session has ended: it would undo that.
  * @throws TypeError for a `returnTo` that is no path of this origin
  * @throws LatchkeyError `interaction_required`, `sign_in_failed`
  * @example
  * ```ts
- * await signInSilent(provider).then(session.signIn, () => null)
+ * const state = await session.ready
+ * if (state.status === 'signed-out' && state.reason === null) await signInSilent(provider).then(session.signIn, () => null)
  * ```
  */
 export async function signInSilent(provider: OAuthProvider, request: Omit<SignInRequest, 'prompt'> = {}): Promise<SignIn> {

@@ -86,6 +86,31 @@ describe('a sign-in by redirect', () => {
     expect(scene.provider.counters).toMatchObject({ signIns: 1, granted: 1, reused: 0 })
   })
 
+  test('REQ-64: on a page that was just opened, a sign-out that leaves it at once is heard by the provider', async () => {
+    const scene = await stageWithProvider()
+    const { context, origin, provider } = scene
+    const page = await scene.open()
+    await signIn(page, scene)
+    const known = page.waitForResponse('**/.well-known/**')
+    await page.reload()
+    await (await known).finished()
+    await context.route('**/.well-known/**', (route) => route.abort())
+    // The page lives until there is another one: however slow the machine, it is time enough to write and to send.
+    await context.route(`${origin}/bye`, async (route) => {
+      await expect
+        .poll(() => provider.counters.revocations, { timeout: 20_000 })
+        .toBeGreaterThan(0)
+        .catch(() => {})
+      await route.fulfill({ contentType: 'text/html', body: 'Bye.' })
+    })
+    await page.evaluate((to) => {
+      void window.oauthApp.session.signOut()
+      location.assign(to)
+    }, `${origin}/bye`)
+    await page.waitForURL('**/bye')
+    await expect.poll(() => provider.counters.revocations, { timeout: 20_000 }).toBeGreaterThanOrEqual(2)
+  })
+
   test('F10: of two users in two tabs at once: neither disturbs the other, and the last one stays', async () => {
     const scene = await stageWithProvider()
     const [one, two] = [await scene.open(), await scene.open()]

@@ -26,7 +26,7 @@ describe('a session that begins', () => {
   test('REQ-43: nothing outlasts what the server allows the session, but for a second', () => {
     const given = { access_token: 'a', expires_in: 300, refresh_token: 'r', authorization_expires_in: 200 }
     const { bounds, grant: first } = arrival('t', 1, null, 'i', readTokens(given), at(0))
-    expect(bounds).toEqual({ signedInAt: epoch, lasts: 200_000 })
+    expect(bounds).toEqual({ signedInAt: epoch, lasts: 200_000, age: null })
     expect(first.refreshLife).toEqual({ from: epoch, lasts: 201_000 })
     expect(first.access['']?.life).toEqual({ from: epoch, lasts: 201_000 })
   })

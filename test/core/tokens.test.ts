@@ -16,6 +16,7 @@ const nothingElse = {
   refreshToken: null,
   refreshLasts: null,
   sessionLasts: null,
+  authAge: null,
   scope: null,
   subject: null,
   isBound: false,
@@ -52,6 +53,7 @@ describe('a token response is read', () => {
         refreshToken: 'r',
         refreshLasts: 900_000,
         sessionLasts: 3_600_000,
+        authAge: null,
         scope: 'x y',
         subject: 'ann',
         isBound: false,
@@ -76,6 +78,7 @@ describe('a token response is read', () => {
         refreshToken: 'r',
         refreshLasts: 900_000,
         sessionLasts: 3_600_000,
+        authAge: null,
         scope: 'x y',
         subject: 'ann',
         isBound: true,
@@ -124,8 +127,13 @@ describe('a token response is read', () => {
       issued: { accessToken: 'a', ...nothingElse, isBound: true, binding: 'thumb' },
     },
     {
-      name: 'with a member of that name, which says nothing in an answer of a server',
-      input: { access_token: 'a', binding: { of: 'a book' } },
+      name: 'of latchkey/oauth, with when it was asked for',
+      input: seal({ claims: null }, { access_token: 'a', sent: { wall: 5, mono: 1 } }),
+      issued: { accessToken: 'a', ...nothingElse, sent: { wall: 5, mono: 1 } },
+    },
+    {
+      name: 'with members of these names, which say nothing in an answer of a server',
+      input: { access_token: 'a', binding: { of: 'a book' }, sent: { wall: 5, mono: 1 } },
       issued: { accessToken: 'a', ...nothingElse },
     },
   ])('$name', ({ input, issued }) => {
@@ -292,5 +300,21 @@ describe('REQ-43, REQ-44: how long a server lets the refresh token and the sessi
     { name: 'one that is a word', says: { id_token: jwt({ iat: 1_000, session_expiry: 'soon' }) }, refresh: null, session: null },
   ])('$name', ({ says, refresh, session }) => {
     expect(read({ access_token: 'a', ...says })).toMatchObject({ refreshLasts: refresh, sessionLasts: session })
+  })
+})
+
+describe('REQ-109: how long ago the user had signed in at the provider', () => {
+  test.each([
+    { name: 'a while', says: { iat: 1_000, auth_time: 400 }, age: 600_000 },
+    { name: 'just now', says: { iat: 1_000, auth_time: 1_000 }, age: 0 },
+    { name: 'not said', says: { iat: 1_000 }, age: null },
+    { name: 'nought, which is no moment', says: { iat: 1_000, auth_time: 0 }, age: null },
+    { name: 'without iat: no clock is compared', says: { auth_time: 400 }, age: null },
+    { name: 'in the future', says: { iat: 1_000, auth_time: 1_001 }, age: null },
+    { name: 'in milliseconds', says: { iat: 1_000, auth_time: 400_000 }, age: null },
+    { name: 'a word', says: { iat: 1_000, auth_time: '400' }, age: null },
+    { name: 'beyond all bounds', says: { iat: 1e308, auth_time: -1e308 }, age: null },
+  ])('$name', ({ says, age }) => {
+    expect(read({ access_token: 'a', id_token: jwt(says) })).toHaveProperty('authAge', age)
   })
 })

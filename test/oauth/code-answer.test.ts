@@ -1,23 +1,72 @@
+import 'fake-indexeddb/auto'
+import { createSession, memoryStore } from 'latchkey'
 import { oauth } from 'latchkey/oauth'
-import { expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { json } from '../fetch/listen.ts'
 import { codeAnswered } from './dpop-scene.ts'
 import { scriptedProvider, wellKnown } from './scripted-provider.ts'
 
-test.each([
-  { refresh_token: null },
-  { refresh_token: '' },
-  { scope: null },
-  { scope: '' },
-  { id_token: null },
-  { expires_in: null },
-  { expires_in: '' },
-  { expires_in: '3600' },
-  { expires_in: 0 },
-  { token_type: undefined },
-])('F50: a code that is answered with %j signs in: it is spent, and a refresh would go on', async (odd) => {
-  const { issuer, says } = await scriptedProvider()
-  says.metadata = () => json({ ...wellKnown(issuer), authorization_response_iss_parameter_supported: false })
-  says.token = () => json({ access_token: 'access-1', token_type: 'Bearer', expires_in: 300, refresh_token: 'refresh-1', ...odd })
-  expect(await codeAnswered(oauth({ issuer, clientId: 'spa', scope: 'files' }))).toMatchObject({ claims: null })
+/** A provider that answers a code with this, and what comes of it. */
+async function answered(says: object) {
+  const script = await scriptedProvider()
+  script.says.metadata = () => json({ ...wellKnown(script.issuer), authorization_response_iss_parameter_supported: false })
+  script.says.token = () => json({ access_token: 'access-1', token_type: 'Bearer', expires_in: 300, refresh_token: 'refresh-1', ...says })
+  const provider = oauth({ issuer: script.issuer, clientId: 'spa', scope: 'files' })
+  const store = memoryStore()
+  const session = createSession({ attachTo: [], refresh: provider, name: 'code', store, keepFresh: 'on-demand' })
+  onTestFinished(session.close)
+  await session.ready
+  return { session, store, signIn: await codeAnswered(provider) }
+}
+
+describe('F50, F52: a code is spent by an answer that a refresh would take, so a sign-in takes it, too', () => {
+  test.each([
+    { name: 'a refresh token that is null', says: { refresh_token: null } },
+    { name: 'an empty refresh token', says: { refresh_token: '' } },
+    { name: 'a scope that is null', says: { scope: null } },
+    { name: 'an empty scope', says: { scope: '' } },
+    { name: 'an ID token that is null, where none was asked for', says: { id_token: null } },
+    { name: 'an empty one', says: { id_token: '' } },
+    { name: 'no type', says: { token_type: undefined } },
+    { name: 'a type that is null', says: { token_type: null } },
+    { name: 'a lifetime as a text', says: { expires_in: '300' } },
+  ])('$name', async ({ says }) => {
+    const { session, signIn } = await answered(says)
+    await session.signIn(signIn)
+    expect(session.state).toMatchObject({ status: 'signed-in', expiresAt: expect.any(Number) })
+    await expect(session.getToken()).resolves.toBe('access-1')
+  })
+
+  test.each([
+    { name: 'null', lasts: null },
+    { name: 'negative', lasts: -1 },
+    { name: 'a word', lasts: 'abc' },
+    { name: 'an empty text', lasts: '' },
+  ])('a lifetime that says nothing: $name', async ({ lasts }) => {
+    const { session, signIn } = await answered({ expires_in: lasts })
+    await session.signIn(signIn)
+    expect(session.state).toMatchObject({ status: 'signed-in', expiresAt: null })
+  })
+})
+
+describe('a sign-in fails where no session could use what came', () => {
+  test.each([
+    { name: 'no access token', says: { access_token: undefined } },
+    { name: 'one that fits into no header', says: { access_token: 'a\nb' } },
+    { name: 'REQ-26: a type of which nobody knows how to send it', says: { token_type: 'mac' } },
+    { name: 'a scope that is no text', says: { scope: { of: 'a telescope' } } },
+    { name: 'an ID token that is none', says: { id_token: 'none' } },
+  ])('$name', async ({ says }) => {
+    await expect(answered(says)).rejects.toHaveProperty('code', 'sign_in_failed')
+  })
+})
+
+test('REQ-43: an app may keep what a sign-in gave: whatever the server said of time counts from when it was asked', async () => {
+  const { session, signIn, store } = await answered({ refresh_expires_in: 900, authorization_expires_in: 100 })
+  const came = Date.now()
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  await session.signIn(signIn)
+  const { bounds, grant } = JSON.parse((await store.read('latchkey:code')) ?? '')
+  expect(grant).toMatchObject({ refreshLife: { lasts: 101_000 }, access: { '': { life: { lasts: 101_000 } } } })
+  for (const from of [bounds.signedInAt, grant.refreshLife.from, grant.access[''].life.from]) expect(from).toBeLessThanOrEqual(came)
 })

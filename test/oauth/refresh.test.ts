@@ -78,6 +78,19 @@ describe('REQ-48: the metadata', () => {
     expect(discoveries(script)).toHaveLength(1)
   })
 
+  test('REQ-64: is asked for as soon as somebody is signed in, so that a sign-out has only to revoke; and of nobody else', async () => {
+    const script = await scriptedProvider()
+    const refresh = oauth({ issuer: script.issuer, clientId })
+    const session = createSession({ attachTo: [], refresh, store: memoryStore(), keepFresh: 'on-demand' })
+    onTestFinished(session.close)
+    expect(await session.ready).toHaveProperty('status', 'signed-out')
+    expect(script.seen).toEqual([])
+    await session.signIn({ access_token: 'access-0', refresh_token: 'refresh-1', expires_in: 300 })
+    await expect.poll(() => discoveries(script)).toEqual(['/.well-known/openid-configuration'])
+    expect(await session.signOut()).toEqual({ revoked: true })
+    expect(discoveries(script)).toHaveLength(1)
+  })
+
   test('is not asked for where the app gives it', async () => {
     const script = await scriptedProvider()
     const provider = oauth({ issuer: script.issuer, clientId, metadata: { token_endpoint: `${script.issuer}/token` } })

@@ -89,6 +89,44 @@ describe('the absolute limit', () => {
     for (const tab of s.tabs) expect(tab.session.state).toEqual({ status: 'signed-out', reason: 'max-age' })
   })
 
+  describe('REQ-109, REQ-115: counts from the user’s sign-in at the provider, which a silent one is not', () => {
+    /** `before`: how long ago, by the provider's own clock, whatever that says. */
+    const signedInAtProvider = (s: Stage, before: number, claims: object = {}) => {
+      const idToken = { sub: 'ann', iat: 2_000_000_000, auth_time: 2_000_000_000 - before / 1000, ...claims }
+      const id_token = `e30.${Buffer.from(JSON.stringify(idToken)).toString('base64url')}.`
+      return settled(s, s.tabs[0]!.session.signIn({ ...s.server.grant(), id_token }))
+    }
+
+    test('what is left of it is what the session has, over reloads; the idle limit begins anew', async () => {
+      const s = scene({ session: { limits: limits({ maxAge: hours(8), idle: hours(2) }) } })
+      await signedInAtProvider(s, hours(7))
+      await s.advance(minutes(30))
+      const tab = await s.tabs[0].reload()
+      const ear = listenTo(tab.session)
+      await s.advance(minutes(29))
+      expect(tab.session.state.status).toBe('signed-in')
+      await s.advance(minutes(1) + grace)
+      expect(ear.ended.map(({ reason }) => reason)).toEqual(['max-age'])
+    })
+
+    test('a session of which nothing is left ends within seconds', async () => {
+      const s = scene(aal2)
+      await signedInAtProvider(s, hours(24) + seconds(1))
+      await s.advance(grace)
+      expect(reasons(s, s.tabs[0])).toEqual(['max-age this-tab'])
+      expect(s.server.live).toEqual([])
+    })
+
+    test('but what the server allows the session counts from its answer', async () => {
+      const s = scene({ session: { limits: limits({}) } })
+      await signedInAtProvider(s, hours(3), { session_expiry: 2_000_000_000 + 3_600 })
+      await s.advance(minutes(59))
+      expect(s.tabs[0].session.state.status).toBe('signed-in')
+      await s.advance(minutes(1) + grace)
+      expect(reasons(s, s.tabs[0])).toEqual(['max-age this-tab'])
+    })
+  })
+
   test('a reload does not begin it anew', async () => {
     const s = scene({ session: { limits: limits({ maxAge: hours(1) }) } })
     await begin(s)
@@ -674,6 +712,17 @@ describe('REQ-120: sessions from before an incident', () => {
     }
     expect(storedIn(s)).toMatchObject({ status: 'ended', reason: 'incident' })
     expect(s.server.live).toEqual([])
+  })
+
+  test('are known by their tokens: a session that began after it stays, though the user had signed in at the provider before', async () => {
+    const { s, incidentAt } = await signedInBefore()
+    const { session } = openOn(s, () => ({}), { limits: limits({ incidentAt }) })
+    await s.advance(minutes(1))
+    const idToken = { sub: 'ann', iat: 2_000_000_000, auth_time: 2_000_000_000 - 3_600 }
+    const id_token = `e30.${Buffer.from(JSON.stringify(idToken)).toString('base64url')}.`
+    await settled(s, session.signIn({ ...s.server.grant(), id_token }))
+    await s.advance(minutes(1))
+    expect(session.state.status).toBe('signed-in')
   })
 
   test('offline, too: nothing is left of it on the device', async () => {

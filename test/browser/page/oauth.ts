@@ -38,7 +38,7 @@ export interface InWords {
 export interface OAuthApp {
   readonly session: Session
   readonly ends: readonly SessionEnd[]
-  /** What `handleRedirect` answered on this page load, which asked twice. */
+  /** What `handleRedirect` answered on this page load, which asked three times. */
   readonly returned: Promise<{ readonly told: Told; readonly isSame: boolean }>
   readonly redirect: (request?: SignInRequest) => Promise<Told>
   readonly popup: (request?: SignInRequest) => Promise<Told>
@@ -60,7 +60,8 @@ declare global {
 
 const { api, attachTo = [{ url: api }], rejectsWithoutWords, dpop: mode, ...options } = window.oauthConfig
 const isRejected = rejectsWithoutWords ? (status: number, json: unknown) => status === 400 && json === undefined : undefined
-const provider = oauth({ ...options, isRejected, dpop: mode && dpop(mode) })
+const make = () => oauth({ ...options, isRejected, dpop: mode && dpop(mode) })
+const provider = make()
 /** An API demands more: the next click is the user's answer, as a popup wants one. */
 let demand: { readonly challenge: StepUpChallenge; readonly answer: (signIn: Promise<SignInInput>) => void } | null = null
 const session = createSession({
@@ -95,15 +96,17 @@ const told = async (work: Promise<SignIn | null>): Promise<Told> => {
   }
 }
 
-// StrictMode asks twice.
-const [first, second] = [handleRedirect(provider), handleRedirect(provider)]
+// StrictMode asks twice, and makes twice what it asks.
+const [first, ...others] = [provider, provider, make()].map(handleRedirect) as [Promise<SignIn | null>, ...Promise<SignIn | null>[]]
 
 window.oauthApp = {
   session,
   ends,
-  returned: Promise.allSettled([first, second]).then(async ([one, other]) => ({
+  returned: Promise.allSettled([first, ...others]).then(async ([one, ...answers]) => ({
     told: await told(first),
-    isSame: one.status === 'fulfilled' && other.status === 'fulfilled' ? one.value === other.value : one.status === other.status,
+    isSame: answers.every((other) =>
+      one.status === 'fulfilled' && other.status === 'fulfilled' ? one.value === other.value : one.status === other.status,
+    ),
   })),
   redirect: (request) => told(signInRedirect(provider, request)),
   popup: (request) => told(signInPopup(provider, request)),
