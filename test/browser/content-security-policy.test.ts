@@ -22,11 +22,17 @@ const guide = readFileSync(new URL('../../docs/content-security-policy.md', impo
 /** As the guide has it, with the origins of this test in the place of its own. */
 const recommended = /^Content-Security-Policy: (.+)$/m.exec(guide)?.[1] ?? ''
 
-/** An API, and a socket beside it. */
+/** An API with a vault for users who have shown lately who they are, and a socket beside it. */
 async function startApi(allowed: string) {
-  const server = createServer(({ method, headers }, response) => {
-    response.setHeader('access-control-allow-origin', allowed).setHeader('access-control-allow-headers', 'authorization')
-    response.writeHead(method === 'OPTIONS' ? 204 : headers.authorization ? 200 : 401).end()
+  let strangers = 1
+  const server = createServer(({ method, url, headers }, response) => {
+    response.setHeader('access-control-allow-origin', allowed).setHeader('access-control-allow-headers', 'authorization, dpop')
+    response.setHeader('access-control-expose-headers', 'www-authenticate')
+    if (method === 'OPTIONS') return void response.writeHead(204).end()
+    const scheme = headers.dpop ? 'DPoP' : 'Bearer'
+    const isDemanding = url === '/vault' && strangers-- > 0
+    if (isDemanding) response.setHeader('www-authenticate', `${scheme} error="insufficient_user_authentication", max_age="300"`)
+    response.writeHead(!isDemanding && headers.authorization?.startsWith(scheme) ? 200 : 401).end()
   })
   server.on('upgrade', ({ headers }, socket) => {
     const accept = createHash('sha1').update(`${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
@@ -40,7 +46,7 @@ async function startApi(allowed: string) {
 }
 
 /** An app under the policy that `strictly` makes of the recommended one, and everything that the browser has refused it. */
-async function stage(strictly: (policy: string) => string = (policy) => policy) {
+async function stage(strictly: (policy: string) => string = (policy) => policy, { isBound = false } = {}) {
   const web = await listen(0)
   onTestFinished(() => web.close())
   const provider = await startProvider({
@@ -48,10 +54,17 @@ async function stage(strictly: (policy: string) => string = (policy) => policy) 
     redirectUris: [`${web.origin}/callback`],
     origins: [web.origin],
     accessTokenLifetime: 300,
+    demandsDpop: isBound,
   })
   onTestFinished(() => provider.close())
   const api = await startApi(web.origin)
-  const config = { issuer: provider.issuer, clientId: provider.clientId, api: `http://${api}`, socket: `ws://${api}` }
+  const config = {
+    issuer: provider.issuer,
+    clientId: provider.clientId,
+    api: `http://${api}`,
+    socket: `ws://${api}`,
+    ...(isBound && { dpop: 'required' }),
+  }
   const origins = {
     'https://api.example.com': config.api,
     'wss://live.example.com': config.socket,
@@ -178,6 +191,24 @@ test('REQ-15: under it a session signs in, in all three ways, is used, refreshed
   })
   await expect.poll(() => [...violations].sort()).toEqual(['connect-src', 'require-trusted-types-for'])
   await expect.poll(() => [...reports].sort()).toEqual(['connect-src', 'require-trusted-types-for'])
+})
+
+test('REQ-15: nor where tokens are bound to a key, an API demands a step-up, and a limit ends the session', async () => {
+  const { provider, origin, violations, reports, uncaught, open } = await stage(undefined, { isBound: true })
+  const page = await open()
+  await signIn(page, origin)
+  expect(await page.evaluate(() => window.strict.call())).toBe(200)
+  await page.evaluate(() => window.strict.session.refresh())
+  const call = page.evaluate(() => window.strict.call('/vault'))
+  await expect.poll(() => page.evaluate(() => window.strict.isDemanded())).toBe(true)
+  await page.getByRole('button').click()
+  expect(await call).toBe(200)
+  expect(provider.counters).toMatchObject({ signIns: 2, granted: 1, reused: 0 })
+
+  await page.goto(`${origin}/kiosk`)
+  await expect.poll(() => page.evaluate(() => window.strict.session.state)).toEqual({ status: 'signed-out', reason: 'idle' })
+  await expect.poll(() => provider.counters.revocations).toBeGreaterThanOrEqual(2)
+  expect([violations, reports, uncaught]).toEqual([[], [], []])
 })
 
 test.each([
