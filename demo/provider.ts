@@ -71,6 +71,7 @@ export async function startProvider(options: ProviderOptions): Promise<DemoProvi
   const provider = new Provider(issuer, await configuration(settings, options))
   const { counters, refreshLog } = watchTokenEndpoint(provider, settings, origins)
   const revokeEverything = rememberGrants(provider)
+  provider.use(cookiesOfOneSite)
 
   const login = loginPage(provider, origins)
   const everythingElse = provider.callback()
@@ -107,6 +108,7 @@ async function configuration(
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
     redirect_uris: [...uris],
+    post_logout_redirect_uris: origins.map((origin) => `${origin}/`),
     id_token_signed_response_alg: 'ES256',
     dpop_bound_access_tokens: demandsDpop && !secret,
   })
@@ -116,7 +118,8 @@ async function configuration(
     scopes: ['openid'],
     adapter: memoryAdapter(),
     jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: 'ES256', use: 'sig' }] },
-    cookies: { keys: [crypto.randomUUID()] },
+    cookies: { keys: [crypto.randomUUID()], long: { sameSite: 'none' } },
+    enableHttpPostMethods: true, // an app signs out with a form, so that the ID token is in no address (REQ-139)
     routes: { authorization: authorizationPath, token: tokenPath, revocation: revocationPath, jwks: jwksPath },
     pkce: { required: () => true },
     clientBasedCORS: (_context, origin) => origins.includes(origin),
@@ -172,6 +175,17 @@ async function grantWithoutAsking({ oidc }: KoaContextWithOIDC, resources: Reado
   for (const [resource, scope] of Object.entries(resources)) grant.addResourceScope(resource, scope)
   await grant.save()
   return grant
+}
+
+/** Forms of other sites want `SameSite=None`, which browsers take over TLS only. On loopback everything is one site. */
+async function cookiesOfOneSite({ response }: KoaContextWithOIDC, next: () => Promise<void>): Promise<void> {
+  await next()
+  const cookies = [response.get('set-cookie')].flat().filter(Boolean)
+  if (cookies.length > 0)
+    response.set(
+      'set-cookie',
+      cookies.map((cookie) => cookie.replace('samesite=none', 'samesite=lax')),
+    )
 }
 
 function rememberGrants(provider: Provider): () => Promise<number> {
