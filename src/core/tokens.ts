@@ -16,7 +16,7 @@ export interface TokenResponse {
   readonly refresh_token?: string | null | undefined
   /** Seconds. */
   readonly refresh_expires_in?: number | null | undefined
-  /** The same, as GitHub and Azure AD B2C call it. */
+  /** The same, as GitHub and AD FS call it. */
   readonly refresh_token_expires_in?: number | null | undefined
   /** The same, as draft-ietf-oauth-refresh-token-expiration calls it. */
   readonly refresh_token_timeout?: number | null | undefined
