@@ -3,7 +3,7 @@ import { here } from '../adapters/address.ts'
 import { browserClock } from '../adapters/clock.ts'
 import { failure } from './failure.ts'
 import { addressOf, neededEndpointOf } from './metadata.ts'
-import { hasJustSteppedUp, type Pending } from './pending.ts'
+import { hasJustSteppedUp, keepPending, type Pending } from './pending.ts'
 import type { Client } from './provider.ts'
 import type { SignInRequest } from './sign-in.ts'
 
@@ -17,7 +17,7 @@ export interface AuthorizationRequest {
 }
 
 /**
- * Code flow with PKCE S256, state and nonce (RFC 9700 §2.1, OpenID Connect Core §3.1.2.1).
+ * Code flow with PKCE S256, state and nonce (RFC 9700 §2.1, OpenID Connect Core §3.1.2.1). What comes back to another page of this tab is kept for it.
  * @throws TypeError for a `returnTo` that is no path of this origin; LatchkeyError `sign_in_failed`
  */
 export async function authorizationRequest(
@@ -62,6 +62,7 @@ export async function authorizationRequest(
       max_age: pending.maxAge,
       acr_values: pending.acrValues.join(' '),
     })
+    if (way === 'redirect') keepPending(state, pending)
     return { url, state, pending }
   } catch (error) {
     throw failure(error)

@@ -9,6 +9,7 @@ import { browserClock } from '../adapters/clock.ts'
 import { seal } from '../core/secret.ts'
 import type { Ms } from '../core/time.ts'
 import { readTokens, type TokenResponse } from '../core/tokens.ts'
+import type { LatchkeyError } from '../errors.ts'
 import { formRequest } from '../refresh/token-request.ts'
 import { failure } from './failure.ts'
 import { neededEndpointOf } from './metadata.ts'
@@ -16,17 +17,17 @@ import type { Pending } from './pending.ts'
 import type { Client } from './provider.ts'
 import type { IdTokenClaims, SignIn } from './sign-in.ts'
 
-/** Longest that the provider may take to redeem a code. */
-export const longestExchange: Ms = 30_000
+const longestExchange: Ms = 30_000
 
 /**
- * Checks the provider's answer (state, RFC 9207 `iss`), redeems the code, and checks the ID token (OpenID Connect Core §3.1.3.7).
+ * Checks the provider's answer (state, RFC 9207 `iss`; or why there is none), redeems the code, and checks the ID token (OpenID Connect Core §3.1.3.7).
  * @throws LatchkeyError `sign_in_failed`, `sign_in_cancelled`, `interaction_required`
  */
-export async function redeem(client: Client, state: string, pending: Pending, answer: string): Promise<SignIn> {
+export async function redeem(client: Client, state: string, pending: Pending, answer: string | LatchkeyError): Promise<SignIn> {
   const { dpop } = client
   let { binding } = pending
   try {
+    if (typeof answer !== 'string') throw answer
     const server = await client.metadata(client.fetch)
     const endpoint = neededEndpointOf(server, 'token_endpoint')
     // The nonce says that the ID token was made for this sign-in, which is all that its times would say: a wrong clock here keeps nobody out (F21, F22).
@@ -76,8 +77,9 @@ export async function redeem(client: Client, state: string, pending: Pending, an
  * with the habits that servers have (F50).
  */
 const judged = (given: Partial<TokenResponse> | null): string =>
-  JSON.stringify({ ...given, token_type: given?.token_type || 'Bearer' }, (name, value) =>
-    /^(expires_in|refresh_token|scope)$/.test(name) ? undefined : value || undefined,
+  JSON.stringify(
+    { ...given, token_type: given?.token_type || 'Bearer', expires_in: null, refresh_token: null, scope: null },
+    (_, value) => value || undefined,
   )
 
 /** Is it the sign-in that was asked for? Both moments are the provider's own, and half a minute is for its own clocks. A provider need not tell the `acr` (§2). */

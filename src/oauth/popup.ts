@@ -40,11 +40,7 @@ export async function signInPopup(provider: OAuthProvider, request: SignInReques
     })
     popup.show(url)
     const answer = await within(browserClock, longestSignIn, Promise.race([hearing.answer, left]))
-    if (answer === null) {
-      if (pending.binding) void client.dpop?.forget(pending.binding)
-      throw cancelled()
-    }
-    return await redeem(client, state, pending, answer)
+    return await redeem(client, state, pending, answer ?? cancelled())
   } finally {
     stop()
     popup.close()

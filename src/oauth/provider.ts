@@ -6,6 +6,7 @@ import { claimsOf, type TokenResponse } from '../core/tokens.ts'
 import { maySee } from '../fetch/destinations.ts'
 import type { Refresher } from '../ports.ts'
 import { oauthRefresh } from '../refresh/oauth-refresh.ts'
+import { isRefusedGrant, refusalBy } from '../refresh/outcome.ts'
 import { discovered, endpointOf, type Metadata, neededEndpointOf } from './metadata.ts'
 import type { Dpop, Proving } from './proving.ts'
 import type { SignIn } from './sign-in.ts'
@@ -97,7 +98,7 @@ export function oauth(options: OAuthOptions): OAuthProvider {
     throw new TypeError('`issuer` must be an https URL (http on loopback only) without query and fragment.')
   if (given !== undefined && (typeof given !== 'object' || !given || (given.issuer ?? issuer) !== issuer))
     throw new TypeError('`metadata` must be what the provider says of itself, and name no other `issuer`.')
-  if (isRejected !== undefined && typeof isRejected !== 'function') throw new TypeError('`isRejected` must be a function.')
+  refusalBy(isRejected, isRefusedGrant) // one that is no function is refused now, not at the first refresh
   const dpop = bound as object | undefined as Proving | undefined
   if (dpop !== undefined && typeof dpop?.proven !== 'function')
     throw new TypeError("`dpop` must be made by `latchkey/dpop`: dpop('prefer') or dpop('required').")
@@ -124,7 +125,7 @@ export function oauth(options: OAuthOptions): OAuthProvider {
         // By now another tab may be about to present the token (protocol, rule 4). We are asked once more, and then know what took so long.
         if (browserClock.now().mono - asked > longestDelay)
           throw new DOMException(
-            'The provider’s metadata, or what it wants in a proof, took too long; nothing more was presented. The session stays.',
+            'The provider’s metadata, or its nonce, took too long; nothing was sent. The session stays.',
             'TimeoutError',
           )
         return request.fetch(url, init)

@@ -2,13 +2,13 @@ import { comesBack, here, leaveFor, showAddress } from '../adapters/address.ts'
 import { tellAnswer } from '../adapters/answers.ts'
 import { browserClock } from '../adapters/clock.ts'
 import { closeWindow } from '../adapters/windows.ts'
-import type { MonotonicMs, Ms } from '../core/time.ts'
+import type { Ms } from '../core/time.ts'
 import { LatchkeyError } from '../errors.ts'
 import { within } from '../within.ts'
 import { authorizationRequest, redirectUriOf, type Way } from './authorization-request.ts'
-import { longestExchange, redeem } from './authorization-response.ts'
-import { cancelled, failure } from './failure.ts'
-import { keepPending, takePending } from './pending.ts'
+import { redeem } from './authorization-response.ts'
+import { cancelled } from './failure.ts'
+import { takePending } from './pending.ts'
 import { type Client, clientOf, type OAuthProvider } from './provider.ts'
 import type { SignIn, SignInRequest } from './sign-in.ts'
 
@@ -23,12 +23,7 @@ import type { SignIn, SignInRequest } from './sign-in.ts'
  * ```
  */
 export async function signInRedirect(provider: OAuthProvider, request: SignInRequest = {}): Promise<never> {
-  const { url, state, pending } = await authorizationRequest(clientOf(provider), 'redirect', request)
-  try {
-    keepPending(state, pending)
-  } catch (error) {
-    throw failure(error)
-  }
+  const { url } = await authorizationRequest(clientOf(provider), 'redirect', request)
   void leaveFor(url)
   await comesBack()
   throw cancelled()
@@ -36,8 +31,7 @@ export async function signInRedirect(provider: OAuthProvider, request: SignInReq
 
 /**
  * Finishes a sign-in if this page load is the return from one, whichever function started it; else resolves with `null`.
- * Uses the answer once and cleans the address bar; asked again on the same page load it gives the same result; for half a minute also to
- * another provider that is made alike (StrictMode).
+ * Uses the answer once and cleans the address bar; asked again on the same page load it gives the same result (StrictMode).
  * Call it on every load of the redirect page, before the router. In a window or frame that {@link signInPopup} or {@link signInSilent}
  * has opened it hands the answer over, closes the window, and resolves with `null`.
  * @throws LatchkeyError `sign_in_failed`, `sign_in_cancelled`
@@ -53,28 +47,11 @@ export async function handleRedirect(provider: OAuthProvider): Promise<SignIn | 
   return client.memory.returned
 }
 
-/** What this page load was the return from, for whom, and until when others like them are told. */
-interface Return {
-  readonly client: string
-  readonly until: MonotonicMs
-  readonly signIn: Promise<SignIn | null>
-}
-
-// Who makes the provider twice (StrictMode, a module that is loaded twice) asks once more when the address has been cleaned: no object of theirs can know.
-let last: Return | null = null
-
-function finish(client: Client): Promise<SignIn | null> {
+async function finish(client: Client): Promise<SignIn | null> {
   const page = here()
-  const redirectUri = redirectUriOf(client)
-  const answer = page && answerAt(page, redirectUri)
-  const now = browserClock.now().mono
-  const like = `${client.id} ${client.scope} ${redirectUri}`
-  if (answer) last = { client: like, until: now + longestExchange, signIn: use(client, answer) }
-  // Not for long: its tokens are soon replaced, and would end the session of whoever signs in with them then.
-  return last?.client === like && now < last.until ? last.signIn : Promise.resolve(null)
-}
-
-async function use(client: Client, { way, state, search }: Answer): Promise<SignIn | null> {
+  const answer = page && answerAt(page, redirectUriOf(client))
+  if (!answer) return null
+  const { way, state, search } = answer
   if (way === 'relay') {
     showAddress(redirectUriOf(client))
     return handOver(state, search)

@@ -31,16 +31,15 @@ export async function signInSilent(provider: OAuthProvider, request: Omit<SignIn
   try {
     const answer = await within(browserClock, longestSilence, hearing.answer)
     close() // before the page in it can go on, and ask silently itself
-    if (answer === null) {
-      if (pending.binding) void client.dpop?.forget(pending.binding)
-      throw new LatchkeyError(
-        'interaction_required',
-        'The provider gave no answer in a hidden frame: it refuses frames, or the browser its cookies. Nobody was signed in; sign in visibly.',
-      )
-    }
-    return await redeem(client, state, pending, answer)
+    return await redeem(client, state, pending, answer ?? silence())
   } finally {
     close()
     hearing.stop()
   }
 }
+
+const silence = (): LatchkeyError =>
+  new LatchkeyError(
+    'interaction_required',
+    'The provider gave no answer in a hidden frame: it refuses frames, or the browser its cookies. Nobody was signed in; sign in visibly.',
+  )

@@ -38,7 +38,7 @@ export interface InWords {
 export interface OAuthApp {
   readonly session: Session
   readonly ends: readonly SessionEnd[]
-  /** What `handleRedirect` answered on this page load, which asked three times. */
+  /** What `handleRedirect` answered on this page load, which asked twice. */
   readonly returned: Promise<{ readonly told: Told; readonly isSame: boolean }>
   readonly redirect: (request?: SignInRequest) => Promise<Told>
   readonly popup: (request?: SignInRequest) => Promise<Told>
@@ -60,8 +60,7 @@ declare global {
 
 const { api, attachTo = [{ url: api }], rejectsWithoutWords, dpop: mode, ...options } = window.oauthConfig
 const isRejected = rejectsWithoutWords ? (status: number, json: unknown) => status === 400 && json === undefined : undefined
-const make = () => oauth({ ...options, isRejected, dpop: mode && dpop(mode) })
-const provider = make()
+const provider = oauth({ ...options, isRejected, dpop: mode && dpop(mode) })
 /** An API demands more: the next click is the user's answer, as a popup wants one. */
 let demand: { readonly challenge: StepUpChallenge; readonly answer: (signIn: Promise<SignInInput>) => void } | null = null
 const session = createSession({
@@ -96,17 +95,15 @@ const told = async (work: Promise<SignIn | null>): Promise<Told> => {
   }
 }
 
-// StrictMode asks twice, and makes twice what it asks.
-const [first, ...others] = [provider, provider, make()].map(handleRedirect) as [Promise<SignIn | null>, ...Promise<SignIn | null>[]]
+// StrictMode asks twice.
+const [first, second] = [handleRedirect(provider), handleRedirect(provider)]
 
 window.oauthApp = {
   session,
   ends,
-  returned: Promise.allSettled([first, ...others]).then(async ([one, ...answers]) => ({
+  returned: Promise.allSettled([first, second]).then(async ([one, other]) => ({
     told: await told(first),
-    isSame: answers.every((other) =>
-      one.status === 'fulfilled' && other.status === 'fulfilled' ? one.value === other.value : one.status === other.status,
-    ),
+    isSame: one.status === 'fulfilled' && other.status === 'fulfilled' ? one.value === other.value : one.status === other.status,
   })),
   redirect: (request) => told(signInRedirect(provider, request)),
   popup: (request) => told(signInPopup(provider, request)),
