@@ -12,23 +12,43 @@ interface Question {
 }
 
 /** Is there nothing left to ask? */
-export type IsMoot = () => boolean
+type IsMoot = () => boolean
 
-/** Has one question put at a time. Resolves when it has been answered, or is moot when its turn comes. `put` must not reject. */
-export function oneAtATime(put: (challenge: StepUpChallenge, isMoot: IsMoot) => Promise<unknown>, { now }: Clock) {
+/** Has users asked for stronger sign-ins, one question at a time. */
+export interface StepUps {
+  /** Resolves when it has been answered, or is moot. */
+  readonly ask: (user: string | null | undefined, challenge: StepUpChallenge, isMoot: IsMoot) => Promise<unknown>
+  /** Something has happened: the question that is open may be moot now. */
+  readonly recheck: () => void
+}
+
+/** `put`: has the app ask, and uses its answer unless that is moot. Must not reject. */
+export function stepUps(put: (challenge: StepUpChallenge, isMoot: IsMoot) => Promise<unknown>, { now }: Clock): StepUps {
   const byUserAndOrigin = new Map<string, Question>()
   let last: Promise<unknown> = Promise.resolve()
-  return (user: string | null | undefined, challenge: StepUpChallenge, isMoot: IsMoot): Promise<unknown> => {
-    const key = `${challenge.origin} ${user}`
-    const known = byUserAndOrigin.get(key)
-    if (known && now().mono < known.until) return known.answered
-    last = last.then(async () => {
-      const isAsked = !isMoot()
-      if (isAsked) await put(challenge, isMoot)
-      question.until = isAsked ? now().mono + pause : 0
+  let recheck = () => {}
+  return {
+    recheck: () => recheck(),
+    ask(user, challenge, isMoot) {
+      const key = `${challenge.origin} ${user}`
+      const known = byUserAndOrigin.get(key)
+      if (known && now().mono < known.until) return known.answered
+      last = last.then(async () => {
+        const isAsked = !isMoot()
+        if (isAsked) await untilMoot(put(challenge, isMoot), isMoot)
+        question.until = isAsked ? now().mono + pause : 0
+      })
+      const question: Question = { answered: last, until: Infinity }
+      byUserAndOrigin.set(key, question)
+      return last
+    },
+  }
+
+  /** The session has ended, or somebody has signed in: then the answer is of no use any more. */
+  function untilMoot(answered: Promise<unknown>, isMoot: IsMoot): Promise<unknown> {
+    return new Promise((resolve) => {
+      recheck = () => isMoot() && resolve(null)
+      answered.then(resolve)
     })
-    const question: Question = { answered: last, until: Infinity }
-    byUserAndOrigin.set(key, question)
-    return last
   }
 }

@@ -43,6 +43,9 @@ export interface SignedIn {
   readonly arriving: boolean
 }
 
+/** The session that is signed in, as far as this tab knows. */
+export const sessionIn = ({ held }: State): string | null => (held.kind === 'signed-in' ? held.record.session : null)
+
 /** A token for this resource and scope; for neither: the session's own. */
 export interface Want {
   readonly resource: string | null
