@@ -34,7 +34,7 @@ export function inertSession(options: SessionOptions): Session {
       undefined,
     ),
     getToken: nobodyHere,
-    destinationOf: (url) => match(url)?.entry ?? null,
+    destinationOf: (url) => match(url)?.target.entry ?? null,
     extend() {},
     close() {},
   })

@@ -82,7 +82,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
       refresher.send,
     ),
     getToken,
-    destinationOf: (url) => match(url)?.entry ?? null,
+    destinationOf: (url) => match(url)?.target.entry ?? null,
     extend: engine.extend,
     close: engine.close,
   }
@@ -109,9 +109,10 @@ export function startSession(settings: Settings, ports: Ports): Session {
     )
   }
 
-  async function getToken({ resource, scope, minValidity, signal }: GetTokenOptions = {}): Promise<string> {
+  async function getToken(options?: GetTokenOptions): Promise<string> {
+    const { resource, scope, minValidity, signal } = options ?? {}
     if (tokenless) throw new TypeError('This session keeps no token in the browser. Use session.fetch.')
-    if (minValidity !== undefined && !(minValidity >= 0 && minValidity < Infinity))
+    if (minValidity !== undefined && !(Number.isFinite(minValidity) && minValidity >= 0))
       throw new TypeError('`minValidity` must be a span in ms.')
     const want = { resource: resource ?? null, scope: scope ?? null }
     const key = keyOf(want)
@@ -122,7 +123,8 @@ export function startSession(settings: Settings, ports: Ports): Session {
     return (grip instanceof Promise ? await grip : grip).token
   }
 
-  async function refresh({ insteadOf, signal }: RefreshOptions = {}): Promise<void> {
+  async function refresh(options?: RefreshOptions): Promise<void> {
+    const { insteadOf, signal } = options ?? {}
     if (asking) askedItself()
     if (telling.shown().status === 'loading') await abortable(telling.ready, signal)
     const { record } = engine.state().held
@@ -144,7 +146,8 @@ export function startSession(settings: Settings, ports: Ports): Session {
     gripOf(found)
   }
 
-  async function signIn(input: SignInInput, { subject }: SignInOptions = {}): Promise<void> {
+  async function signIn(input: SignInInput, options?: SignInOptions): Promise<void> {
+    const subject = options?.subject
     if (engine.state().closed) gripOf({ type: 'closed' })
     if (subject !== undefined && typeof subject !== 'string') throw new TypeError('`subject` must be a text.')
     const issued = readTokens(input)

@@ -33,7 +33,13 @@ export interface Target {
 }
 
 /** Finds the target that a URL falls under, or `null`: then no credential goes along (REQ-16, REQ-17, F62). */
-export type Match = (url: string | URL) => Target | null
+export type Match = (url: string | URL) => Matched | null
+
+/** `href`: the URL as it was meant when it was matched. */
+export interface Matched {
+  readonly target: Target
+  readonly href: string
+}
 
 /** @throws TypeError for an entry that is no URL prefix, or not https. */
 export function targetsOf(attachTo: readonly (string | Destination)[], fallback: WhenSignedOut, base: string | null): readonly Target[] {
@@ -69,11 +75,12 @@ export function matcher(targets: readonly Target[], base: () => string | null): 
     .map((target) => [`${target.origin}/`, target] as const)
   return (given) => {
     if (typeof given === 'string') {
-      for (const [prefix, target] of whole) if (given.startsWith(prefix)) return target
+      for (const [prefix, target] of whole) if (given.startsWith(prefix)) return { target, href: given }
     }
     const url = parse(given, base())
     if (!url || !maySee(url)) return null
-    return longestFirst.find(({ origin, path }) => origin === url.origin && `${url.pathname}/`.startsWith(`${path}/`)) ?? null
+    const target = longestFirst.find(({ origin, path }) => origin === url.origin && `${url.pathname}/`.startsWith(`${path}/`))
+    return target ? { target, href: url.href } : null
   }
 }
 

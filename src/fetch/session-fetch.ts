@@ -1,6 +1,6 @@
 import type { Credential } from '../ports.ts'
 import { refusalOf, type StepUpChallenge } from './challenge.ts'
-import type { Match, Target } from './destinations.ts'
+import type { Match, Matched, Target } from './destinations.ts'
 
 /** A token that may leave now, and what belongs to it. */
 export interface Grip {
@@ -26,66 +26,68 @@ export interface Grips {
 }
 
 type Fetch = typeof globalThis.fetch
-type Input = Parameters<Fetch>[0]
 type Init = Parameters<Fetch>[1]
 type Send = ((request: Request, credential: Credential) => Promise<Response>) | undefined
+
+/** A call of `session.fetch`, as it was when it was made: what the caller changes afterwards is sent neither late nor again (F78). */
+interface Call {
+  readonly target: Target
+  readonly input: string | Request
+  readonly init: Init
+  readonly signal: AbortSignal | null
+  /** What can be sent a second time, or `null` where the body is a stream, which flows once. */
+  readonly again: string | Request | null
+}
 
 /** `fetch`, plus the credential where it belongs. */
 export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send: Send): Fetch {
   return (input, init) => {
-    const target = match(isRequest(input) ? input.url : input)
-    if (!target) return underneath(input, init)
     try {
+      const given = isRequest(input) ? input : String(input) // read once: what is matched is what is sent
+      const found = match(isRequest(given) ? given.url : given)
+      if (!found) return underneath(input, init)
       // A Request as init, or anything else that is more than plain members, is read once, by the platform.
-      return isPlain(init) ? go(target, input, init) : go(target, new Request(input, init), undefined)
+      return isPlain(init) ? go(found, given, init) : go(found, new Request(given, init), undefined)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
-  function go(target: Target, input: Input, init: Init): Promise<Response> {
+  function go({ target, href }: Matched, input: string | Request, init: Init): Promise<Response> {
     const request = isRequest(input) ? input : null
-    const given = init?.headers ?? request?.headers
-    if (given && hasOwnCredential(given)) return underneath(input, init)
+    const headers = init?.headers ?? request?.headers
+    if (headers && hasOwnCredential(headers)) return underneath(input, init)
     if ((init?.mode ?? request?.mode) === 'no-cors') {
       throw new TypeError(
         "A request in mode 'no-cors' cannot carry a credential, and this destination wants one. Nothing was sent; use mode 'cors'.",
       )
     }
-    const signal = init?.signal ?? request?.signal ?? null
-    const again = spare(input, init)
+    const signal = init?.signal === undefined ? (request?.signal ?? null) : init.signal
     const grip = grips.take(target, signal)
-    return grip instanceof Promise
-      ? grip.then((later) => first(target, input, init, signal, again, later))
-      : first(target, input, init, signal, again, grip)
+    const flowsOnce = isStream(init?.body)
+    if (grip instanceof Promise || send || isChangeable(init?.body)) {
+      input = new Request(request ?? href, withReferrer(input, init))
+      init = { ...init, body: undefined, headers: undefined } as object // what only a framework knows; to the platform `undefined` says nothing
+    } // else it leaves at once, and a Request would cost more than all the rest of the call
+    const call: Call = { target, input, init, signal, again: flowsOnce ? null : isRequest(input) ? copyOf(input) : href }
+    return grip instanceof Promise ? grip.then((lent) => first(call, lent)) : first(call, grip)
   }
 
-  function first(
-    target: Target,
-    input: Input,
-    init: Init,
-    signal: AbortSignal | null,
-    again: Input | null,
-    grip: Grip | null,
-  ): Promise<Response> {
+  function first(call: Call, grip: Grip | null): Promise<Response> {
+    const { input, init } = call
     if (!grip) return underneath(input, init)
-    const answer = transmit(input, init, signal, grip, again !== null)
-    return answer.then((response) => (response.status === 401 ? refused(target, again, init, signal, grip, response) : response))
+    const told = dressed(input, init, call.signal, grip)
+    const answer = transmit(call, input, told, grip, null)
+    return answer.then((response) => (response.status === 401 ? refused(call, told, grip, response) : response))
   }
 
   /**
    * One retry, after a 401 that is about the token or demands a stronger sign-in, of what can be sent again; anything else is the caller's
    * (REQ-36, REQ-101, F53, F63, F77).
    */
-  async function refused(
-    target: Target,
-    again: Input | null,
-    init: Init,
-    signal: AbortSignal | null,
-    grip: Grip,
-    response: Response,
-  ): Promise<Response> {
-    const from = response.redirected ? match(response.url) : target
+  async function refused(call: Call, told: RequestInit, grip: Grip, response: Response): Promise<Response> {
+    const { target, again, signal } = call
+    const from = response.redirected ? match(response.url)?.target : target
     if (!from) return response
     const refusal = refusalOf(response.headers.get('WWW-Authenticate'), from.origin)
     const later =
@@ -100,34 +102,34 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
     const next = await later
     if (!next) return response
     response.body?.cancel().catch(() => {})
-    return transmit(again, init, signal, next, true, response)
+    return transmit(call, again, dressed(again, told, signal, next), next, response)
+  }
+
+  /** What `fetch` is told beside the input: a copy of its own, headers included. */
+  function dressed(input: string | Request, init: Init, signal: AbortSignal | null, grip: Grip): RequestInit {
+    // Safari before 17.4 cannot join signals: there the answer is held back all the same, but not cut short.
+    const both = signal ? (AbortSignal.any?.([signal, grip.signal]) ?? signal) : grip.signal
+    const told = withReferrer(input, init)
+    if (send) return { ...told, signal: both }
+    return { ...told, headers: withToken(init?.headers ?? (isRequest(input) ? input.headers : undefined), grip.token), signal: both }
   }
 
   function transmit(
-    input: Input,
-    init: Init,
-    signal: AbortSignal | null,
+    { again, signal }: Call,
+    input: string | Request,
+    init: RequestInit,
     grip: Grip,
-    isRepeatable: boolean,
-    refused: Response | null = null,
+    refused: Response | null,
   ): Promise<Response> {
-    // Safari before 17.4 cannot join signals: there the answer is held back all the same, but not cut short.
-    const both = signal ? (AbortSignal.any?.([signal, grip.signal]) ?? signal) : grip.signal
-    // With an init, be it for a header, a Request forgets what it was told of the referrer.
-    const told = isRequest(input) ? { referrer: input.referrer, referrerPolicy: input.referrerPolicy, ...init } : init
     const answer = send
-      ? send(new Request(input, { ...told, signal: both }), {
+      ? send(new Request(input, init), {
           accessToken: grip.token || null,
           binding: grip.binding,
           fetch: underneath,
-          isRepeatable,
+          isRepeatable: again !== null,
           refused,
         })
-      : underneath(input, {
-          ...told,
-          headers: withToken(init?.headers ?? (isRequest(input) ? input.headers : undefined), grip.token),
-          signal: both,
-        })
+      : underneath(input, init)
     return answer.then(
       (response) => {
         grip.signal.throwIfAborted() // an answer of a session that is over belongs to nobody (F10)
@@ -142,7 +144,7 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
 }
 
 /** One of another frame, too; and not what only looks like one, of which `fetch` makes a text. */
-const isRequest = (input: Input): input is Request =>
+const isRequest = (input: unknown): input is Request =>
   typeof input === 'object' && Object.prototype.toString.call(input) === '[object Request]'
 
 const isPlain = (it: object | undefined): boolean => !it || Object.getPrototypeOf(it) === Object.prototype
@@ -160,12 +162,17 @@ function withToken(headers: HeadersInit | undefined, token: string): HeadersInit
   return all
 }
 
-/** What can be sent a second time: a copy of a Request with a body; the input itself; or `null` where the body is a stream, which flows once. */
-function spare(input: Input, init: Init): Input | null {
-  const body = init?.body
-  if (body) return isStream(body) ? null : input
-  if (!isRequest(input) || /^(GET|HEAD)$/.test(input.method)) return input
-  return input.bodyUsed ? null : input.clone() // Firefox does not say whether a Request has a body
-}
+/** With an init, be it for a header, a Request forgets what it was told of the referrer. */
+const withReferrer = (input: string | Request, init: Init): Init =>
+  isRequest(input) ? { referrer: input.referrer, referrerPolicy: input.referrerPolicy, ...init } : init
 
-const isStream = (body: object | string): boolean => typeof body === 'object' && ('getReader' in body || Symbol.asyncIterator in body)
+/** To be sent a second time: Firefox does not say whether there is a body, so a copy is made wherever there may be one. One that is used up is refused by `fetch`. */
+const copyOf = (request: Request): Request | null =>
+  /^(GET|HEAD)$/.test(request.method) ? request : request.bodyUsed ? null : request.clone()
+
+type Body = BodyInit | null | undefined
+
+const isStream = (body: Body): boolean => typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body)
+
+/** A buffer, a form or its parameters may be another by the time it is sent again. */
+const isChangeable = (body: Body): boolean => typeof body === 'object' && body !== null && !(body instanceof Blob) && !isStream(body)

@@ -2,7 +2,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { launchChromium } from './chromium.ts'
 import { bodies, shapes } from './page/shapes.ts'
-import { calm, signIn, stage } from './scene.ts'
+import { calm, expired, signIn, stage } from './scene.ts'
 import { type Call, type ScriptedServer, startScriptedServer } from './scripted-server.ts'
 
 let browser: Browser
@@ -121,7 +121,7 @@ describe('after a 401 a body goes out once more, byte for byte (F77, REQ-37)', (
     await expect.poll(() => server.refreshes.length).toBe(1) // and the refresh goes on beside it
   })
 
-  test('and a Request whose body is a stream is not sent twice', async () => {
+  test('and a Request whose body is a stream is refused over HTTP/1 as fetch refuses it', async () => {
     const { page, server } = await signedIn()
     const came = await page.evaluate(() => {
       const body = new Blob(['a stream']).stream()
@@ -131,6 +131,43 @@ describe('after a 401 a body goes out once more, byte for byte (F77, REQ-37)', (
     expect(came).toBe('TypeError') // as fetch itself: a stream needs HTTP/2
     expect(server.calls).toEqual([])
     expect(await page.evaluate(() => window.app.ends)).toEqual([])
+  })
+})
+
+describe('F62, F78: a call that waits for a token goes where it was sent to,', () => {
+  const waiting = async () => {
+    const { open, server } = await stage(browser)
+    const page = await open('/', { keepFresh: 'on-demand' })
+    server.rules.lifetime = 1
+    await signIn(page, server)
+    await expired(page)
+    return { page, server }
+  }
+  const seen = (server: ScriptedServer) => server.calls.map(({ path, headers }) => [path, Boolean(headers.authorization)]).sort()
+
+  test('though the URL is changed since', async () => {
+    const { page, server } = await waiting()
+    await page.evaluate(async () => {
+      const url = new URL('/api/me', location.origin)
+      const first = window.app.session.fetch(url)
+      url.pathname = '/elsewhere'
+      await Promise.all([first, fetch(url)])
+    })
+    expect(seen(server)).toEqual([
+      ['/api/me', true],
+      ['/elsewhere', false],
+    ])
+  })
+
+  test('though the page has moved on', async () => {
+    const { page, server } = await waiting()
+    await page.evaluate(async () => {
+      history.replaceState(null, '', '/api/projects/1/')
+      const first = window.app.session.fetch('tasks')
+      history.replaceState(null, '', '/elsewhere/2/') // as a router does
+      await first
+    })
+    expect(seen(server)).toEqual([['/api/projects/1/tasks', true]])
   })
 })
 

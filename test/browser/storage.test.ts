@@ -46,7 +46,7 @@ describe.concurrent('side by side,', () => {
     const at = found.flatMap((tab) => tab.at).sort()
     expect(server.refreshes).toEqual(at.map(() => 'granted'))
     const pauses = at.slice(1).map((time, index) => time - at[index]!)
-    expect(Math.min(...pauses)).toBeGreaterThan(1_500) // each token was used for most of its life
+    expect(Math.min(...pauses), 'ms').toBeGreaterThan(1_500) // each token was used for most of its life
 
     await first.close()
     await expired(second)

@@ -6,7 +6,7 @@ const page = 'https://app.example.com/inbox/today'
 
 /** The `url` of the entry that a URL falls under, or `null`. */
 const under = (attachTo: readonly (string | Destination)[], url: string | URL, base: string | null = page) =>
-  matcher(targetsOf(attachTo, 'reject', base), () => base)(url)?.entry.url ?? null
+  matcher(targetsOf(attachTo, 'reject', base), () => base)(url)?.target.entry.url ?? null
 
 const api = 'https://api.example.com'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { LatchkeyError } from '../../src/errors.ts'
-import type { Grip } from '../../src/fetch/session-fetch.ts'
+import type { Grips } from '../../src/fetch/session-fetch.ts'
 import { api, authorizations, byHand, type Call, recorder, refusal } from './by-hand.ts'
 import { type Answer, listen, type Seen } from './listen.ts'
 
@@ -8,6 +8,10 @@ type Fetch = typeof globalThis.fetch
 type Arguments = Parameters<Fetch>
 
 const later = <T>(value: T): Promise<T> => new Promise((resolve) => setImmediate(resolve, value))
+/** A token that comes late. */
+const held = (): Partial<Grips> => ({
+  take: () => later({ token: 'late', binding: null, generation: 1, session: 's', signal: new AbortController().signal }),
+})
 const unsettled = () => new Promise<never>(() => {})
 
 /** A Response as a network gives it: with a URL, and perhaps from somewhere else. */
@@ -173,8 +177,7 @@ describe('REQ-16: what is not listed goes through untouched', () => {
 describe('a request that has to wait for its token', () => {
   test('leaves with it', async () => {
     const { fetch, calls } = recorder()
-    const grip: Grip = { token: 'late', binding: null, generation: 1, session: 's', signal: new AbortController().signal }
-    await byHand({ underneath: fetch, grips: { take: () => later(grip) } }).fetch(api, { method: 'POST', body: 'x' })
+    await byHand({ underneath: fetch, grips: held() }).fetch(api, { method: 'POST', body: 'x' })
     expect(authorizations(calls)).toEqual(['Bearer late'])
     expect(await calls[0]?.request.text()).toBe('x')
   })
@@ -192,6 +195,99 @@ describe('a request that has to wait for its token', () => {
     await expect(byHand({ underneath: fetch, grips: { take } }).fetch(api)).rejects.toBe(sessionEnded)
     expect(calls).toEqual([])
   })
+})
+
+describe('F78: what the caller changes after the call is sent neither late nor again', () => {
+  const changing: readonly {
+    name: string
+    make: (input: URL, init: RequestInit) => Arguments
+    change: (input: URL, init: RequestInit) => void
+  }[] = [
+    { name: 'a URL', make: (input, init) => [input, init], change: (input) => (input.pathname = '/other') },
+    {
+      name: 'a URL, to a stranger’s',
+      make: (input, init) => [input, init],
+      change: (input) => (input.href = 'https://evil.test/'),
+    },
+    {
+      name: 'a method and a body',
+      make: (input, init) => [input, init],
+      change: (_, init) => Object.assign(init, { method: 'PUT', body: 'other' }),
+    },
+    {
+      name: 'headers as an object',
+      make: (input, init) => [input, Object.assign(init, { headers: { 'X-Own': '1' } })],
+      change: (_, init) => Object.assign(init.headers ?? {}, { 'X-Own': '2' }),
+    },
+    {
+      name: 'Headers',
+      make: (input, init) => [input, Object.assign(init, { headers: new Headers({ 'X-Own': '1' }) })],
+      change: (_, init) => (init.headers as Headers).set('X-Own', '2'),
+    },
+    {
+      name: 'URLSearchParams',
+      make: (input, init) => [input, Object.assign(init, { body: new URLSearchParams({ a: '1' }) })],
+      change: (_, init) => (init.body as URLSearchParams).set('a', '2'),
+    },
+    {
+      name: 'bytes',
+      make: (input, init) => [input, Object.assign(init, { body: new Uint8Array([1, 2, 3]) })],
+      change: (_, init) => (init.body as Uint8Array).fill(0),
+    },
+  ]
+  const sent = async ({ request }: Call) => [
+    request.url,
+    request.method,
+    request.headers.get('X-Own'),
+    Buffer.from(await request.arrayBuffer()),
+  ]
+
+  test.each(changing)('$name, while it waits for a token', async ({ make, change }) => {
+    const [native, ours] = [recorder(), recorder()]
+    const fresh = () => [new URL(`${api}/items`), { method: 'POST', body: 'body' }] as const
+    void native.fetch(...make(...fresh()))
+    const [input, init] = fresh()
+    const answer = byHand({ underneath: ours.fetch, grips: held() }).fetch(...make(input, init))
+    change(input, init)
+    await answer
+    expect(await Promise.all(ours.calls.map(sent))).toEqual(await Promise.all(native.calls.map(sent)))
+  })
+
+  test.each(changing)('$name, before it is sent again', async ({ make, change }) => {
+    const { fetch, calls } = recorder((_, count) => later(count === 1 ? refusal() : new Response()))
+    const [input, init] = [new URL(`${api}/items`), { method: 'POST', body: 'body' }]
+    const answer = byHand({ underneath: fetch }).fetch(...make(input, init))
+    change(input, init)
+    expect(await answer).toHaveProperty('status', 200)
+    const [first, second] = await Promise.all(calls.map(sent))
+    expect(second).toEqual(first)
+  })
+
+  test('a Request, whose body is used up at once as by fetch', async () => {
+    const { fetch, calls } = recorder()
+    const request = new Request(api, { method: 'POST', body: 'body', headers: { 'X-Own': '1' } })
+    const answer = byHand({ underneath: fetch, grips: held() }).fetch(request)
+    expect(request.bodyUsed).toBe(true)
+    request.headers.set('X-Own', '2')
+    await answer
+    expect(await Promise.all(calls.map(sent))).toEqual([[`${api}/`, 'POST', '1', Buffer.from('body')]])
+  })
+
+  test('and options that only a framework knows go through late, too', async () => {
+    const { fetch, calls } = recorder()
+    const framework = { next: { revalidate: 60 } } as RequestInit
+    await byHand({ underneath: fetch, grips: held() }).fetch(api, framework)
+    expect(calls[0]?.init).toMatchObject(framework)
+  })
+})
+
+test.each([undefined, held()])('F78: `signal: null` takes the signal of the Request off', async (grips) => {
+  const caller = new AbortController()
+  const { fetch, calls } = recorder(() => later(new Response()))
+  const answer = byHand({ underneath: fetch, ...(grips && { grips }) }).fetch(new Request(api, { signal: caller.signal }), { signal: null })
+  caller.abort()
+  expect(await answer).toHaveProperty('status', 200)
+  expect(calls[0]?.init?.signal?.aborted).toBe(false)
 })
 
 test.each([
@@ -238,6 +334,10 @@ describe('F77, REQ-37: after a 401, a body arrives twice, byte for byte', () => 
     },
     { name: 'a Request with a form', make: (url: string): Arguments => [new Request(url, init(form()))] },
     { name: 'a Request as init', make: (url: string): Arguments => [url, new Request(url, init(bytes))] },
+    {
+      name: 'a Request with a stream, of which the platform keeps a copy: nobody can tell it from another body',
+      make: (url: string): Arguments => [new Request(url, { ...init(new Blob([bytes]).stream()), duplex: 'half' } as RequestInit)],
+    },
   ])('$name', async ({ make }) => {
     const { origin, seen } = await listen(twice)
     const { status } = await byHand({ attachTo: [origin], underneath: globalThis.fetch }).fetch(...make(`${origin}/`))

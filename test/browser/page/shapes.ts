@@ -36,6 +36,14 @@ export const shapes: Readonly<Record<string, Shape>> = {
     url,
     { method: 'POST', body: 'text', signal: new AbortController().signal, credentials: 'omit', keepalive: true },
   ],
+  'a Request with a signal that the init takes off': (url) => [new Request(url, { signal: AbortSignal.abort() }), { signal: null }],
+  'a cache, a mode and a redirect': (url) => [url, { cache: 'no-store', mode: 'same-origin', redirect: 'error' }],
+  'a Request with a referrer': (url) => [new Request(url, { referrer: '/from', referrerPolicy: 'origin' })],
+  FormData: (url) => {
+    const body = new FormData()
+    body.append('name', 'ä')
+    return [url, { method: 'POST', body }]
+  },
   'a Request as init': (url) => [url, new Request(url, { method: 'DELETE', headers: { 'X-Name': 'in the init' } })],
 }
 
