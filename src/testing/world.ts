@@ -64,6 +64,7 @@ export interface Insides {
 /**
  * A small simulated world: tabs with real sessions on one simulated browser, one scripted server. Time moves only when told;
  * the same seed gives the same run.
+ * @throws TypeError naming an unusable option
  * @example
  * ```ts
  * const world = createWorld({ tabs: 2 })
@@ -90,6 +91,10 @@ export function openWorld<const Tabs extends number = 1>(
     rotation = 'strict',
     expiresIn = 300,
   } = options
+  if (!Number.isInteger(count) || count < 0) throw new TypeError('`tabs` must be a whole number.')
+  if (!Number.isFinite(seed)) throw new TypeError('`seed` must be a number, such as the one that a run has printed.')
+  if (!['strict', 'grace', 'static'].includes(rotation)) throw new TypeError('`rotation` must be one of: strict, grace, static.')
+  if (!(expiresIn > 0 && expiresIn < Infinity)) throw new TypeError('`expiresIn` must be a span in seconds.')
   const timeline = createTimeline()
   const random = seededRandom(seed)
   const behaviour: Behaviour = {
@@ -173,7 +178,10 @@ export function openWorld<const Tabs extends number = 1>(
     seed,
     server,
     tabs: Array.from({ length: count }, openTab) as unknown as Tuple<Tab, Tabs>, // as many as the type says
-    advance: timeline.advance,
+    async advance(span) {
+      if (!Number.isFinite(span) || span < 0) throw new TypeError('`advance` takes a span in ms.')
+      await timeline.advance(span)
+    },
     openTab,
     close() {
       for (const tab of tabs.keys()) tab.session.close()

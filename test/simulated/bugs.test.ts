@@ -262,12 +262,15 @@ describe('bad input', () => {
     expect(s.browser.records.size).toBe(0)
   })
 
-  test.each([Number.NaN, -1, Number.POSITIVE_INFINITY])('F30: a minValidity of %d is refused, and asks nobody', async (minValidity) => {
-    const s = scene()
-    await s.tabs[0].session.signIn(s.server.grant())
-    await expect(s.tabs[0].session.getToken({ minValidity })).rejects.toThrow(TypeError)
-    expect(s.server.presentations).toEqual([])
-  })
+  test.each([Number.NaN, -1, Number.POSITIVE_INFINITY, '5' as unknown as number])(
+    'F30: a minValidity of %o is refused, and asks nobody',
+    async (minValidity) => {
+      const s = scene()
+      await s.tabs[0].session.signIn(s.server.grant())
+      await expect(s.tabs[0].session.getToken({ minValidity })).rejects.toThrow(TypeError)
+      expect(s.server.presentations).toEqual([])
+    },
+  )
 })
 
 test('F55: insteadOf is about whatever token it is, a resource’s too', async () => {
