@@ -23,7 +23,7 @@ const base = `export { createSession } from 'latchkey'`
 const oauth = `${base}; export * from 'latchkey/oauth'`
 
 const budgets: readonly Budget[] = [
-  { name: 'createSession', program: base, limit: 6000, ceiling: 16_800 }, // docs/decisions/005
+  { name: 'createSession', program: base, limit: 6000, ceiling: 17_200 }, // docs/decisions/005
   { name: 'isLatchkeyError', program: `export { isLatchkeyError } from 'latchkey'`, limit: 200 },
   { name: '+ refreshEndpoint', program: `${base}; export { refreshEndpoint } from 'latchkey/refresh'`, limit: 900, on: base },
   { name: '+ oauthRefresh', program: `${base}; export { oauthRefresh } from 'latchkey/refresh'`, limit: 900, on: base },
@@ -65,7 +65,15 @@ for (const { import: name, brotli, budget, ceiling } of rows) {
   if (brotli > ceiling) process.exitCode = 1
 }
 
+/** What the compressor finds depends on where everything happens to lie, by up to 100 bytes: so it is asked ten times, the imports in either order. */
 async function measure(program: string): Promise<{ minified: number; brotli: number }> {
+  const bundles = [await bundled(program), await bundled(program.split('; ').reverse().join('; '))]
+  const sizes = bundles.flatMap((code) => [0, 1, 2, 3, 4].map((spaces) => compressed(Buffer.concat([Buffer.alloc(spaces, ' '), code]))))
+  const [low, high] = sizes.sort((one, other) => one - other).slice(4, 6) as [number, number]
+  return { minified: bundles[0]?.length ?? 0, brotli: Math.round((low + high) / 2) }
+}
+
+async function bundled(program: string): Promise<Uint8Array> {
   const { outputFiles } = await build({
     stdin: { contents: program, resolveDir: root },
     bundle: true,
@@ -78,16 +86,7 @@ async function measure(program: string): Promise<{ minified: number; brotli: num
     // Resolved by the `exports` of package.json unless the paths of tsconfig.json lead to the sources.
     ...(isBuilt ? { tsconfigRaw: {} } : { tsconfig: fileURLToPath(new URL('../tsconfig.json', import.meta.url)) }),
   })
-  const code = outputFiles[0]?.contents ?? new Uint8Array()
-  return {
-    minified: code.length,
-    brotli: middle([0, 1, 2, 3, 4].map((spaces) => compressed(Buffer.concat([Buffer.alloc(spaces, ' '), code])))),
-  }
-}
-
-/** What the compressor finds first depends on where everything happens to lie: by up to 50 bytes. So it is asked five times. */
-function middle(sizes: readonly number[]): number {
-  return [...sizes].sort((one, other) => one - other)[sizes.length >> 1] ?? 0
+  return outputFiles[0]?.contents ?? new Uint8Array()
 }
 
 function compressed(code: Buffer): number {

@@ -17,7 +17,9 @@ export interface Server {
   /** Asks once, and never rejects. Resolves with whether the server has confirmed; or with why not, if it may yet. */
   readonly revoke: (grant: Grant) => Promise<boolean | Unavailable>
   /** What the grant is bound to is of no use any more. */
-  readonly forget: (grant: Grant) => void
+  readonly forget: (of: Pick<Grant, 'binding'>) => void
+  /** Somebody is signed in: what the server will be asked with can be had now. */
+  readonly prepare: () => void
 }
 
 /** What a session had, and whose it was. */

@@ -4,10 +4,11 @@ import { reveal, type Secret } from './core/secret.ts'
 import type { Refresher, RefreshFunction } from './ports.ts'
 import { outcomeOf, outcomeOfError } from './refresh/outcome.ts'
 import type { Server } from './refresh-run.ts'
+import { attempt } from './shared-record.ts'
 
 /**
  * The authorization server, by way of the app's refresher: here tokens are revealed to be sent. `tokenless`: it gives none away; `patience`: how
- * long an answer is of use, in ms.
+ * long an answer is of use, in ms; `report`: told what fails in a strategy's own affairs, which stops nothing here.
  */
 export function serverOf(
   refresher: Refresher,
@@ -16,12 +17,15 @@ export function serverOf(
   fetch: typeof globalThis.fetch,
   patience: number,
   failed: (cause: unknown) => void,
+  report: (error: unknown) => void,
 ): Server {
-  const forget = ({ binding }: Grant) => {
-    if (binding) refresher.forget?.(binding)
+  const aside = (task: () => void) => void attempt(async () => task()).catch(report)
+  const forget = ({ binding }: Pick<Grant, 'binding'>) => {
+    if (binding) aside(() => refresher.forget?.(binding))
   }
   return {
     forget,
+    prepare: () => aside(() => refresher.prepare?.(fetch)),
     async ask(grant, { resource, scope }, subject): Promise<Outcome> {
       const signal = AbortSignal.timeout(patience)
       let outcome: Outcome | undefined

@@ -76,7 +76,7 @@ export interface Session {
   readonly signOut: (options?: SignOutOptions) => Promise<{ readonly revoked: boolean }>
 
   /**
-   * Asks for new tokens now, once for all tabs, joining a refresh in progress: after the user's rights changed, or, where
+   * Asks for new tokens now, one for each resource and scope that there is one for, once for all tabs, joining a refresh in progress: after the user's rights changed, or, where
    * the server keeps the session in a cookie, after a login that only set that cookie. There, an answer to a question from before the call
    * is not enough, nor is one 401: the server is asked once more.
    * @throws LatchkeyError `signed_out`, `session_ended`, `refresh_unavailable`, `closed`

@@ -1,7 +1,7 @@
 import { abortable } from './abortable.ts'
 import { arrival } from './core/grant.ts'
 import { open, reveal } from './core/secret.ts'
-import { keyOf, type Policy, sessionIn, type Want } from './core/state.ts'
+import { type Goal, keyOf, type Policy, sessionIn, type Want } from './core/state.ts'
 import { readTokens, type SignInInput } from './core/tokens.ts'
 import type { Need } from './core/verdict.ts'
 import { type Audience, startEngine } from './engine.ts'
@@ -38,18 +38,17 @@ export function startSession(settings: Settings, ports: Ports): Session {
 
   const telling = startTelling(ports, policy)
   // An answer stays of use for a minute after it was due: it is kept, or revoked (protocol, rule 6).
-  const server = serverOf(refresher, refreshing, tokenless, ports.fetch, refreshTimeout + 60_000, telling.failed)
+  const server = serverOf(refresher, refreshing, tokenless, ports.fetch, refreshTimeout + 60_000, telling.failed, ports.report)
   const audience: Audience = {
     ...telling,
     changed(state) {
       const { kind, record } = state.held
       lending.changed(state)
       telling.changed(state)
-      if (kind === 'signed-in' && !record.retry) refresher.prepare?.(ports.fetch)
+      if (kind === 'signed-in' && !record.retry) server.prepare()
     },
     announced(news) {
-      const { type, record } = news
-      if (type === 'ended' && record.binding) refresher.forget?.(record.binding)
+      if (news.type === 'ended') server.forget(news.record)
       telling.announced(news)
     },
     settled() {
@@ -128,18 +127,28 @@ export function startSession(settings: Settings, ports: Ports): Session {
     if (asking) askedItself()
     if (telling.shown().status === 'loading') await abortable(telling.ready, signal)
     const { record } = engine.state().held
-    const access = Object.entries(record?.status === 'active' ? record.grant.access : {})
-    const [key, token] = access.find(([name, it]) => (insteadOf === undefined ? name === '' : reveal(it.token) === insteadOf)) ?? []
-    if (insteadOf !== undefined && access.length > 0 && !token) return // it is in use no more
-    const want = targets.find((target) => target.key === key)?.want ?? own
-    const goal: Need = { ...want, from: token?.generation ?? 0, session: sessionIn(engine.state()), asks: policy.cookie }
+    const access = record?.status === 'active' ? record.grant.access : {}
+    const later = (want: Want, key: string) => renew({ ...want, from: access[key]?.generation ?? 0 }, insteadOf === undefined, signal)
+    if (insteadOf === undefined) {
+      await later(own, '')
+      // What has changed for the user has changed at every API.
+      for (const { want, key } of targets) if (key && access[key]) await later(want, key)
+      return
+    }
+    const [key, token] = Object.entries(access).find(([, it]) => reveal(it.token) === insteadOf) ?? ['']
+    if (token || !record) await later(targets.find((target) => target.key === key)?.want ?? own, key) // else it is in use no more
+  }
+
+  /** `afresh`: not without asking the server. */
+  async function renew(goal: Goal, afresh: boolean, signal: AbortSignal | undefined): Promise<void> {
+    const need: Need = { ...goal, session: sessionIn(engine.state()), asks: policy.cookie }
     const begun = clock.now().wall
     engine.feed({ type: 'token-needed', goal, waiting: true })
-    const found = await abortable(engine.obtain(goal), signal)
-    if (policy.cookie && insteadOf === undefined) {
+    const found = await abortable(engine.obtain(need), signal)
+    if (policy.cookie && afresh) {
       // What was asked before this call, here or in another tab, knows nothing of a login since (F10): it is asked once more.
       const isRefused = found.type === 'ended' && found.end?.reason === 'rejected'
-      if (isRefused) await engine.obtain({ ...goal, session: null }) // until that run is over
+      if (isRefused) await engine.obtain({ ...need, session: null }) // until that run is over
       const isOld = found.type === 'token' && found.session === sessionIn(engine.state()) && (found.token.life?.from ?? begun) < begun
       if (isRefused || isOld) return refresh({ signal }).catch(() => void gripOf(found)) // as before, if nobody knows better
     }
@@ -155,7 +164,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
     if (before) return before
     const who = (refresher.isSameUser && issued.subject) || subject // it will be asked about the name that ID tokens have for the user
     const generation = (engine.state().held.record?.generation ?? 0) + 1
-    const seen = engine.signIn(arrival(random.id(), generation, who ?? null, policy.issuer, issued, issued.sent ?? clock.now()))
+    const seen = engine.signIn(arrival(random.id(), generation, who ?? null, policy.issuer, issued, clock.now()))
     if (open(input)) sealedBefore.set(input, seen)
     return seen
   }

@@ -13,20 +13,25 @@ export const arrival = (
   subject: string | null,
   issuer: string,
   issued: Issued,
-  sent: Moment,
-): ActiveRecord => ({
-  version: recordVersion,
-  session,
-  generation,
-  fence: 0,
-  subject: subject ?? issued.subject,
-  bounds: { signedInAt: sent.wall, lasts: issued.sessionLasts, age: issued.authAge },
-  issuer,
-  status: 'active',
-  claim: null,
-  retry: null,
-  grant: grantOf(issued, sent, generation, '', issued.sessionLasts, issued.binding),
-})
+  now: Moment,
+): ActiveRecord => {
+  // What an app has kept for a while before it signed in with it.
+  const { sent = now, sessionLasts, authAge } = issued
+  const kept = now.mono - sent.mono
+  return {
+    version: recordVersion,
+    session,
+    generation,
+    fence: 0,
+    subject: subject ?? issued.subject,
+    bounds: { signedInAt: now.wall, lasts: sessionLasts === null ? null : Math.max(sessionLasts - kept, 0), age: (authAge ?? 0) + kept },
+    issuer,
+    status: 'active',
+    claim: null,
+    retry: null,
+    grant: grantOf(issued, sent, generation, '', sessionLasts, issued.binding),
+  }
+}
 
 /** What a refresh brings; and whose session it is, where the answer says another than was known. */
 export type Renewal = Pick<ActiveRecord, 'grant' | 'retry'> & Partial<Pick<ActiveRecord, 'session' | 'subject' | 'bounds'>>
@@ -49,6 +54,7 @@ export function renewal(of: ActiveRecord, want: Want, issued: Issued, sent: Mome
   return {
     retry: isSame || lasts === 0 ? backOff(of.retry, now, true, null, 40_000) : isLate ? { ...late, wait: of.retry ? late.wait : 0 } : null,
     grant: grantOf(issued, sent, of.generation + 1, key, issued.sessionLasts ?? left, of.grant.binding),
+    ...(issued.sessionLasts !== null && { bounds: { ...of.bounds, lasts: Math.max(sent.wall - signedInAt, 0) + issued.sessionLasts } }),
     ...(isOther && { subject, session: newId(), bounds: { signedInAt: sent.wall } }),
   }
 }

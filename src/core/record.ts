@@ -33,7 +33,7 @@ interface CommonRecord {
 /** When a session began, and what was said then of how long it may last. */
 export interface Bounds {
   readonly signedInAt: EpochMs
-  /** How long the server lets it last, from then on. */
+  /** How long the server lets it last, from then on, as it said last. */
   readonly lasts?: Ms | null | undefined
   /** How old the user's sign-in at the provider was by then: a new session is no new sign-in (REQ-109, REQ-115). */
   readonly age?: Ms | null | undefined

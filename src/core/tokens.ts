@@ -105,7 +105,8 @@ export function readTokens(input: unknown, tokenless = false): Issued {
     // Nought is how some servers say that it does not expire.
     refreshLasts:
       seconds(field('refresh_expires_in')) || seconds(field('refresh_token_expires_in')) || seconds(field('refresh_token_timeout')) || null,
-    sessionLasts: spanOf(iat, sessionEnd) ?? (seconds(field('authorization_expires_in')) || null),
+    // What is over already is over; what is no number says nothing.
+    sessionLasts: spanOf(iat, Math.max(iat as number, sessionEnd as number)) ?? (seconds(field('authorization_expires_in')) || null),
     authAge: spanOf(authTime || null, iat), // nought is how some servers say that they do not know
     scope: text(field('scope')),
     subject: typeof sub === 'string' ? sub : null,

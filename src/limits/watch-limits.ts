@@ -110,7 +110,7 @@ export function watchLimits(
     })
     return [
       limit('idle', active, idle),
-      limit('max-age', begun, Math.min(maxAge, (lasts || Infinity) + (age ?? 0))),
+      limit('max-age', begun, Math.min(maxAge, (lasts ?? Infinity) + (age ?? 0))),
       // That one is warned of only: the session sees to it by itself.
       { kind: 'refresh-expired', id: `refresh ${until}`, left: until > time.wall ? until - time.wall : Infinity, warnBefore },
     ]

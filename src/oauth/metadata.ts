@@ -20,11 +20,11 @@ export function discovered(issuer: string, wellKnown: 'oidc' | 'oauth2'): Metada
     if (asked && now - askedAt < lasts) return asked
     askedAt = now
     const known = asked
-    const answer = discover(issuer, wellKnown, fetch)
-    asked = answer
-    answer.catch(() => {
+    const answer = discover(issuer, wellKnown, fetch).catch((error) => {
       if (asked === answer) asked = known
+      return known ?? Promise.reject(error)
     })
+    asked = answer
     return answer
   }
 }

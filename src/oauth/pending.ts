@@ -26,7 +26,7 @@ export interface Pending {
 export const longestSignIn: Ms = 3_600_000
 
 /** For this tab's next page. */
-export function keepPending(state: string, pending: Pending): void {
+export function keepPending(state: string, pending: Pick<Pending, 'startedAt'>): void {
   for (const key of tabStorage.keys()) if (key.startsWith(prefix) && !alive(key)) tabStorage.remove(key)
   tabStorage.write(prefix + state, JSON.stringify(pending))
 }
@@ -36,7 +36,7 @@ export function takePending(state: string, provider: string): Pending | 'foreign
   const pending = alive(prefix + state)
   if (pending && pending.provider !== provider) return 'foreign'
   if (pending) tabStorage.remove(prefix + state)
-  if (pending?.stepUpFor) keepPending(pending.stepUpFor, { ...pending, startedAt: browserClock.now().wall })
+  if (pending?.stepUpFor) keepPending(pending.stepUpFor, { startedAt: browserClock.now().wall })
   return pending
 }
 

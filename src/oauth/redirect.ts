@@ -31,7 +31,8 @@ export async function signInRedirect(provider: OAuthProvider, request: SignInReq
 
 /**
  * Finishes a sign-in if this page load is the return from one, whichever function started it; else resolves with `null`.
- * Uses the answer once and cleans the address bar; asked again on the same page load it gives the same result (StrictMode).
+ * Uses the answer once and cleans the address bar; asked again on the same page load it gives the same result (StrictMode); so
+ * make the provider once, at module level.
  * Call it on every load of the redirect page, before the router. In a window or frame that {@link signInPopup} or {@link signInSilent}
  * has opened it hands the answer over, closes the window, and resolves with `null`.
  * @throws LatchkeyError `sign_in_failed`, `sign_in_cancelled`

@@ -34,7 +34,7 @@ export async function applySignal(
 ): Promise<void> {
   const given: unknown = event?.type
   if (typeof given !== 'string' || !given) throw new TypeError('`event` must be an object with a `type`: the CAEP event type, a text.')
-  const rules = new Map(Object.entries(policy).map(([type, action]) => [shortOf(type), action]))
+  const rules = new Map(Object.entries(policy ?? {}).map(([type, action]) => [shortOf(type), action]))
   for (const [type, action] of rules)
     if (!['end', 'refresh', 'ignore'].includes(action))
       throw new TypeError(`\`policy\` must say 'end', 'refresh' or 'ignore' for '${type}'.`)

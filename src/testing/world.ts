@@ -94,7 +94,7 @@ export function openWorld<const Tabs extends number = 1>(
   if (!Number.isInteger(count) || count < 0) throw new TypeError('`tabs` must be a whole number.')
   if (!Number.isFinite(seed)) throw new TypeError('`seed` must be a number, such as the one that a run has printed.')
   if (!['strict', 'grace', 'static'].includes(rotation)) throw new TypeError('`rotation` must be one of: strict, grace, static.')
-  if (!(expiresIn > 0 && expiresIn < Infinity)) throw new TypeError('`expiresIn` must be a span in seconds.')
+  if (!Number.isFinite(expiresIn) || expiresIn < 0) throw new TypeError('`expiresIn` must be a span in seconds.')
   const timeline = createTimeline()
   const random = seededRandom(seed)
   const behaviour: Behaviour = {

@@ -26,9 +26,18 @@ describe('a session that begins', () => {
   test('REQ-43: nothing outlasts what the server allows the session, but for a second', () => {
     const given = { access_token: 'a', expires_in: 300, refresh_token: 'r', authorization_expires_in: 200 }
     const { bounds, grant: first } = arrival('t', 1, null, 'i', readTokens(given), at(0))
-    expect(bounds).toEqual({ signedInAt: epoch, lasts: 200_000, age: null })
+    expect(bounds).toEqual({ signedInAt: epoch, lasts: 200_000, age: 0 })
     expect(first.refreshLife).toEqual({ from: epoch, lasts: 201_000 })
     expect(first.access['']?.life).toEqual({ from: epoch, lasts: 201_000 })
+  })
+
+  test('REQ-43, REQ-109: what an app has kept for a while is as old as it is, but the user is here now', () => {
+    const given = { access_token: 'a', expires_in: 300, refresh_token: 'r', authorization_expires_in: 200 }
+    const issued = { ...readTokens(given), authAge: 50_000, sent: at(0) }
+    const { bounds, grant: kept } = arrival('t', 1, null, 'i', issued, at(30_000))
+    expect(bounds).toEqual({ signedInAt: epoch + 30_000, lasts: 170_000, age: 80_000 })
+    expect(kept.refreshLife).toEqual({ from: epoch, lasts: 201_000 })
+    expect(arrival('t', 1, null, 'i', issued, at(900_000)).bounds.lasts).toBe(0)
   })
 
   test.each([

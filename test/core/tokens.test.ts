@@ -295,7 +295,7 @@ describe('REQ-43, REQ-44: how long a server lets the refresh token and the sessi
     { name: 'nought, which means no end', says: { refresh_expires_in: 0, authorization_expires_in: 0 }, refresh: null, session: null },
     { name: 'authorization_expires_in', says: { authorization_expires_in: 3_600 }, refresh: null, session: 3_600_000 },
     { name: 'a session_expiry', says: { id_token: jwt({ iat: 1_000, session_expiry: 1_120 }) }, refresh: null, session: 120_000 },
-    { name: 'a session_expiry that is over', says: { id_token: jwt({ iat: 1_000, session_expiry: 900 }) }, refresh: null, session: null },
+    { name: 'a session_expiry that is over', says: { id_token: jwt({ iat: 1_000, session_expiry: 900 }) }, refresh: null, session: 0 },
     { name: 'one without iat: no clock is compared', says: { id_token: jwt({ session_expiry: 1_120 }) }, refresh: null, session: null },
     { name: 'one that is a word', says: { id_token: jwt({ iat: 1_000, session_expiry: 'soon' }) }, refresh: null, session: null },
   ])('$name', ({ says, refresh, session }) => {

@@ -1,3 +1,4 @@
+import ky, { type KyInstance, type Options, replaceOption } from 'ky'
 import { LatchkeyError } from 'latchkey'
 import { createApi } from 'latchkey/ky'
 import { describe, expect, test } from 'vitest'
@@ -117,6 +118,98 @@ describe('an error of the session passes through, and is not tried again', () =>
     }
     expect(calls).toBe(4)
   })
+})
+
+/** Where an app can say more after `createApi`. */
+const later: readonly { readonly way: string; readonly ask: (api: KyInstance, url: string, options: Options) => Promise<Response> }[] = [
+  { way: 'a call', ask: (api, url, options) => api(url, options) },
+  { way: 'a call by method', ask: (api, url, options) => api.get(url, options) },
+  { way: 'extend', ask: (api, url, options) => api.extend(options)(url) },
+  { way: 'extend, of all there was', ask: (api, url, options) => api.extend((all) => ({ ...all, ...options })).put(url) },
+  { way: 'create', ask: (api, url, options) => api.create(options)(url) },
+  { way: 'an init hook', ask: (api, url, options) => api(url, { hooks: { init: [(all) => void Object.assign(all, options)] } }) },
+  {
+    way: 'a call that takes all hooks away',
+    ask: (api, url, options) => api(url, { ...options, hooks: replaceOption({ ...options.hooks }) }),
+  },
+]
+
+describe.each(later)('what $way says later', ({ ask }) => {
+  const soon = { limit: 2, delay: () => 0 }
+  const insisting: Options = { retry: { ...soon, shouldRetry: () => true } }
+
+  test('F53: does not have ky try a 401 again', async () => {
+    const { api, origin, seen, refusals } = await start([refused])
+    await expect(ask(api, `${origin}/me`, insisting)).rejects.toHaveProperty('response.status', 401)
+    expect([tokensSent(seen), refusals.length]).toEqual([['Bearer token-1', 'Bearer token-2'], 1])
+  })
+
+  test('F53: nor by a hook, which is told so', async () => {
+    const { api, origin, seen } = await start([refused])
+    const options: Options = {
+      retry: soon,
+      hooks: { afterResponse: [({ response }) => (response.status === 401 ? api.retry() : response)] },
+    }
+    const error = await ask(api, `${origin}/me`, options).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(TypeError)
+    expect(String(error)).toContain('after a 401')
+    expect(seen.length).toBe(2)
+  })
+
+  test('F53: nor by a hook that changes what is retried', async () => {
+    const { api, origin, seen } = await start([refused])
+    const change = ({ options: { retry } }: { readonly options: { readonly retry: object } }) =>
+      void Object.assign(retry, { shouldRetry: () => true })
+    await expect(ask(api, `${origin}/me`, { retry: soon, hooks: { beforeRequest: [change] } })).rejects.toThrow('after a 401')
+    expect(seen.length).toBe(2)
+  })
+
+  test('does not have ky ask again what the session has refused', async () => {
+    let calls = 0
+    const error = new LatchkeyError('signed_out', 'Not now.')
+    const fetch = async () => {
+      calls++
+      throw error
+    }
+    await expect(ask(createApi({ fetch }), 'https://api.example.com/me', insisting)).rejects.toBe(error)
+    expect(calls).toBe(1)
+  })
+
+  test.each([
+    { name: 'a fetch', options: { fetch: globalThis.fetch }, option: '`fetch`' },
+    { name: 'a 401 to be tried again', options: { retry: { ...soon, statusCodes: [401] } }, option: '`retry.statusCodes`' },
+  ])('is a TypeError before anything is sent, if it is $name', async ({ options, option }) => {
+    const { api, origin, seen } = await start([refused])
+    const error = await (async () => ask(api, `${origin}/me`, options))().catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(TypeError)
+    expect(String(error)).toContain(option)
+    expect(seen).toEqual([])
+  })
+
+  test('holds for all else, with the session’s token', async () => {
+    const { api, origin, seen } = await start([{ status: 418 }, busy, fine])
+    const response = await ask(api, `${origin}/me`, { ...insisting, headers: { 'X-Way': 'later' }, fetch: undefined } as object)
+    expect(await response.json()).toEqual({ name: 'Ann' })
+    expect(seen.map(({ headers }) => [headers.authorization, headers['x-way']])).toEqual(Array(3).fill(['Bearer token-1', 'later']))
+  })
+})
+
+test('all that a ky instance has is there', async () => {
+  const { api } = await start([fine])
+  expect(Object.keys(api).sort()).toEqual(Object.keys(ky).sort())
+  expect([api.stop, api.retry]).toEqual([ky.stop, ky.retry])
+})
+
+test('each method is the one that is sent', async () => {
+  const { api, seen } = await start([fine])
+  for (const method of ['get', 'post', 'put', 'patch', 'delete'] as const) await api[method]('me')
+  expect(seen.map(({ method }) => method)).toEqual(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
+})
+
+test('F77: a stream that is sent again, by the session or by ky, is sent whole', async () => {
+  const { api, seen } = await start([refused, busy, fine])
+  await api.put('file', { body: new Blob(['all of it']).stream() })
+  expect(seen.map(({ body }) => body.toString())).toEqual(Array(3).fill('all of it'))
 })
 
 test.each([

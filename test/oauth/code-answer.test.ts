@@ -68,5 +68,7 @@ test('REQ-43: an app may keep what a sign-in gave: whatever the server said of t
   await session.signIn(signIn)
   const { bounds, grant } = JSON.parse((await store.read('latchkey:code')) ?? '')
   expect(grant).toMatchObject({ refreshLife: { lasts: 101_000 }, access: { '': { life: { lasts: 101_000 } } } })
-  for (const from of [bounds.signedInAt, grant.refreshLife.from, grant.access[''].life.from]) expect(from).toBeLessThanOrEqual(came)
+  for (const from of [grant.refreshLife.from, grant.access[''].life.from]) expect(from).toBeLessThanOrEqual(came)
+  expect(bounds.signedInAt).toBeGreaterThan(came)
+  expect(bounds.signedInAt + bounds.lasts).toBeLessThanOrEqual(came + 100_000)
 })

@@ -198,15 +198,64 @@ describe('REQ-61, REQ-62: revocation', () => {
       error: 'unsupported_token_type',
       came: true,
     },
+    {
+      name: 'an access token that is called invalid: it is dead already',
+      status: 400,
+      of: 'access_token',
+      error: 'invalid_token',
+      came: true,
+    },
   ])('$name → $came', async ({ status, of, error, came: wanted }) => {
     const { came } = await revoked((form) => (form.get('token_type_hint') === of ? json({ error }, status) : json({})))
     expect(came).toBe(wanted)
   })
 
+  /** A session that is signed out at a provider which says this first, and what it is asked until it has confirmed. */
+  async function signedOut(script: ScriptedProvider, put: (isDown: boolean) => void): Promise<readonly string[]> {
+    put(true)
+    const refresh = oauth({ issuer: script.issuer, clientId })
+    const session = createSession({ attachTo: [], refresh, store: memoryStore(), keepFresh: 'on-demand' })
+    onTestFinished(session.close)
+    await session.signIn({ access_token: 'access-1', refresh_token: 'refresh-1', expires_in: 300 })
+    const confirmed = new Promise<void>((resolve) =>
+      session.on('diagnostic', ({ type, detail }) => type === 'revocation' && detail.confirmed && resolve()),
+    )
+    const first = new Promise<void>((resolve) => session.on('diagnostic', ({ type }) => type === 'revocation' && resolve()))
+    void session.signOut()
+    await first
+    put(false)
+    await confirmed
+    return script.forms('/revoke').flatMap(({ token }) => token ?? [])
+  }
+
+  test('REQ-62: a 503 for the refresh token is tried again, whatever has been said of an access token before', async () => {
+    const script = await scriptedProvider()
+    let isDown = true
+    script.says.revoke = (form) =>
+      form.get('token_type_hint') === 'access_token'
+        ? json({ error: isDown ? 'invalid_request' : 'invalid_token' }, 400)
+        : isDown
+          ? { status: 503 }
+          : json({})
+    const asked = await signedOut(script, (down) => {
+      isDown = down
+    })
+    expect(asked.filter((token) => token === 'refresh-1')).toHaveLength(2)
+  })
+
+  test('F28, REQ-62: is tried again where a captive portal has answered in the place of the metadata', async () => {
+    const script = await scriptedProvider()
+    const { metadata } = script.says
+    const asked = await signedOut(script, (isDown) => {
+      script.says.metadata = isDown ? () => ({ headers: { 'Content-Type': 'text/html' }, body: '<html>' }) : metadata
+    })
+    expect(asked).toContain('refresh-1')
+  })
+
   test('at a provider without an endpoint for it has not happened', async () => {
     const script = await scriptedProvider()
     script.says.metadata = () => json({ ...wellKnown(script.issuer), revocation_endpoint: undefined })
-    await expect(oauth({ issuer: script.issuer, clientId }).revoke?.(leaving())).rejects.toThrow('no revocation endpoint')
+    await expect(oauth({ issuer: script.issuer, clientId }).revoke?.(leaving())).rejects.toThrow('No revocation endpoint')
   })
 })
 

@@ -254,6 +254,21 @@ describe('a cookie that speaks for somebody', () => {
   })
 })
 
+test('REQ-122: what fails in a strategy’s own affairs is reported, and stops nothing', async () => {
+  const failing = () => {
+    throw new Error('of the strategy')
+  }
+  const script = scripted()
+  const s = scene({ session: { refresh: { ...script.refresher, prepare: failing, forget: failing } } })
+  script.stage = s
+  const { session } = s.tabs[0]
+  const seen: string[] = []
+  session.subscribe(({ status }) => seen.push(status))
+  expect(await settled(s, session.signIn(tokens('first')))).toHaveProperty('code', null)
+  expect(await settled(s, session.signOut())).toHaveProperty('code', null)
+  expect(seen).toEqual(['loading', 'signed-in', 'signed-out'])
+})
+
 describe('bad input', () => {
   test('REQ-12: a subject that is no text is refused, and nothing is written that cannot be read', async () => {
     const s = scene()

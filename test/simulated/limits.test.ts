@@ -1,8 +1,9 @@
-import type { Session, SessionEvents } from 'latchkey'
+import type { RefreshFunction, Session, SessionEvents, SessionOptions } from 'latchkey'
 import { limits } from 'latchkey/limits'
 import { describe, expect, test } from 'vitest'
 import type { Tab } from '../../src/testing/world.ts'
 import { note } from '../counted.ts'
+import { isSecret } from '../sightings.ts'
 import { count, openOn, sleeper } from './failures/by-hand.ts'
 import {
   callFrom,
@@ -602,6 +603,65 @@ describe('what the server tells', () => {
       expect(s.earOf(tab).ended).toHaveLength(1)
     }
     expect(s.server.presentations.every(({ at }) => at <= hours(1))).toBe(true)
+  })
+
+  describe('REQ-43, REQ-44: is what it has said last,', () => {
+    /** Its session of an hour is said to be over this long after the sign-in, by the refreshes that `says` is asked about. */
+    const told = (after: number, says: (count: number) => boolean, session: Partial<SessionOptions>) => {
+      let count = 0
+      let begun = 0
+      const left = (): object => ({ authorization_expires_in: Math.round((begun + after - s.now()) / 1000) })
+      const refresh: RefreshFunction = async () => {
+        count++
+        return {
+          access_token: isSecret(`access-${count}`),
+          refresh_token: isSecret(`refresh-${count}`),
+          expires_in: 300,
+          ...(says(count) && left()),
+        }
+      }
+      const s = scene({ session: { refresh: { id: 'teller', refresh }, keepFresh: 'always', ...session } })
+      const ear = s.earOf(s.tabs[0])
+      begun = s.now()
+      return { s, ear }
+    }
+    const tokens = (more: object = {}) => ({
+      access_token: isSecret('access-0'),
+      refresh_token: isSecret('refresh-0'),
+      expires_in: 300,
+      ...more,
+    })
+
+    test.each([
+      { name: 'none', session: {}, reason: 'refresh-expired' },
+      { name: 'limits({})', session: { limits: limits({}) }, reason: 'max-age' },
+    ])('though it says it once, with a refresh: $name', async ({ session, reason }) => {
+      const { s, ear } = told(minutes(20), (count) => count === 1, session)
+      await settled(s, s.tabs[0].session.signIn(tokens()))
+      await s.advance(minutes(20) - seconds(5))
+      expect(s.tabs[0].session.state.status).toBe('signed-in')
+      await s.advance(seconds(5) + grace)
+      expect(ear.ended.map((end) => end.reason)).toEqual([reason])
+    })
+
+    test('and is warned of', async () => {
+      const { s } = told(minutes(20), () => true, { limits: limits({}) })
+      const heard = warnings(s.tabs[0])
+      await settled(s, s.tabs[0].session.signIn(tokens()))
+      const { signedInAt } = s.tabs[0].session.state as { readonly signedInAt: number } // signed in as it is
+      await s.advance(minutes(20) + grace)
+      expect(heard).toEqual([{ kind: 'max-age', endsAt: expect.any(Number) }])
+      expect(Math.abs((heard[0]?.endsAt ?? 0) - signedInAt - minutes(20))).toBeLessThan(seconds(2))
+    })
+
+    test.each([{}, { limits: limits({}) }])('though it is later than what it had said at the sign-in: %o', async (session) => {
+      const { s } = told(hours(1), () => true, session)
+      await settled(s, s.tabs[0].session.signIn(tokens({ authorization_expires_in: 600 })))
+      await s.advance(minutes(59))
+      expect(s.tabs[0].session.state.status).toBe('signed-in')
+      await s.advance(minutes(1) + grace)
+      expect(s.tabs[0].session.state.status).toBe('signed-out')
+    })
   })
 
   test('REQ-44: with limits it is an absolute limit, if it is the earlier one', async () => {

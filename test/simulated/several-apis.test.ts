@@ -41,6 +41,24 @@ const destination = (name: string): Destination => ({ url: `https://${name}.test
 const destinations = ['files', 'mail', 'calendar'].map(destination)
 const attachTo = ['https://server.test', ...destinations]
 
+test('REQ-104: what has changed for the user has changed at every API: a refresh that the app asks for renews every token there is', async () => {
+  const server = provider()
+  const s = scene({ session: { attachTo, refresh: server.refresher } })
+  server.stage = s
+  const { session } = s.tabs[0]
+  await settled(s, session.signIn(server.signIn()))
+  const all = async () =>
+    (await settled(s, Promise.all([{}, ...destinations.slice(0, 2)].map((it) => session.getToken(it))))).value as string[]
+  const before = await all()
+  await s.advance(seconds(20))
+  await settled(s, session.refresh())
+  expect(server.asked.slice(2).map(({ resource }) => resource)).toEqual([null, 'urn:files', 'urn:mail'])
+  const after = await all()
+  for (const [index, token] of after.entries()) expect(token).not.toBe(before[index])
+  expect(server.asked).toHaveLength(5)
+  expect(server.reused).toEqual([])
+})
+
 describe('REQ-25: a resource that is denied', () => {
   test.each(seeds(10))('F60: stops no other, in no tab, and is asked for once a minute in each (seed %i)', async (seed) => {
     const server = provider(({ resource }) => resource === 'urn:mail')

@@ -7,7 +7,7 @@ test.each<{ option: string; given: object }>([
   { option: 'tabs', given: { tabs: 'two' } },
   { option: 'seed', given: { seed: 'abc' } },
   { option: 'rotation', given: { rotation: 'stern' } },
-  { option: 'expiresIn', given: { expiresIn: 0 } },
+  { option: 'expiresIn', given: { expiresIn: -1 } },
   { option: 'refresh', given: { session: { refresh: 1 } } },
 ])('a world names the option that it cannot use: $given', ({ option, given }) => {
   expect(() => createWorld(given as WorldOptions<number>)).toThrow(new RegExp(`^\`${option}\``))
