@@ -99,13 +99,16 @@ export function resolveOptions(options: SessionOptions, base: string | null): Se
   } = options
   if (!Array.isArray(attachTo)) refuse('attachTo', "must be a list of URL prefixes, such as ['https://api.example.com']")
   const strategy = typeof refresh === 'function' ? null : refresh
-  if (strategy ? typeof strategy.refresh !== 'function' || typeof strategy.id !== 'string' : !refresh) {
+  if (strategy ? typeof strategy.refresh !== 'function' || typeof strategy.id !== 'string' || !strategy.id : !refresh) {
     refuse('refresh', 'must be a function, or a strategy such as those of latchkey/refresh')
   }
   if (name !== undefined && (typeof name !== 'string' || !name)) refuse('name', 'must be a text that is not empty')
   if (store && (typeof store.read !== 'function' || typeof store.replace !== 'function'))
     refuse('store', 'must have the functions `read` and `replace`')
-  for (const [option, given] of Object.entries({ fetch, onStepUp }))
+  const { presents = 'refresh-token', revoke, send, isSameUser, prepare, forget } = strategy ?? {}
+  oneOf('refresh.presents', presents, ['refresh-token', 'cookie'])
+  const functions = { fetch, onStepUp, 'refresh.revoke': revoke, 'refresh.send': send, 'refresh.isSameUser': isSameUser }
+  for (const [option, given] of Object.entries({ ...functions, 'refresh.prepare': prepare, 'refresh.forget': forget }))
     if (given && typeof given !== 'function') refuse(option, 'must be a function')
   oneOf('keepFresh', keepFresh, ['while-visible', 'always', 'on-demand'])
   if (typeof refreshTimeout !== 'number' || !(refreshTimeout >= 1_000 && refreshTimeout <= 120_000))

@@ -15,12 +15,15 @@ describe('an option that cannot be used is a TypeError that names it', () => {
     { option: 'attachTo', given: { url: '/api' } },
     { option: 'attachTo', given: [5] },
     { option: 'attachTo', given: ['api.example.com'] },
+    { option: 'attachTo', given: ['https://*.example.com'] },
+    { option: 'attachTo', given: ['https://api.example.com/*'] },
     { option: 'refresh', given: undefined },
     { option: 'refresh', given: null },
     { option: 'refresh', given: 'https://api.example.com/refresh' },
     { option: 'refresh', given: {} },
     { option: 'refresh', given: { refresh } },
     { option: 'refresh', given: { id: 'x' } },
+    { option: 'refresh', given: { id: '', refresh } },
     { option: 'name', given: '' },
     { option: 'name', given: 5 },
     { option: 'store', given: {} },
@@ -43,6 +46,17 @@ describe('an option that cannot be used is a TypeError that names it', () => {
     const make = () => resolve({ [option]: given })
     expect(make).toThrow(TypeError)
     expect(make).toThrow(new RegExp(`^\`${option}\` must `))
+    expect(make).toThrow(/^(?!.*c4n4ry)/)
+  })
+
+  test.each([
+    { part: 'presents', given: 'cookies' },
+    { part: 'presents', given: null },
+    ...['revoke', 'send', 'isSameUser', 'prepare', 'forget'].map((part) => ({ part, given: 'c4n4ry' })),
+  ])('of a strategy, too: $part: $given', ({ part, given }) => {
+    const make = () => resolve({ refresh: { ...strategy, [part]: given } })
+    expect(make).toThrow(TypeError)
+    expect(make).toThrow(new RegExp(`^\`refresh.${part}\` must `))
     expect(make).toThrow(/^(?!.*c4n4ry)/)
   })
 

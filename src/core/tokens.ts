@@ -75,10 +75,11 @@ export function readTokens(input: unknown, tokenless = false): Issued {
   const sealedIn = open(input)
   const found = sealedIn ?? input
   if (typeof found !== 'object' || found === null) throw new TypeError('The token response is not an object.')
-  const camel = !('access_token' in found) && 'accessToken' in found
+  const said = found as Record<string, unknown> // a lookup of an unknown member gives `undefined`
   const field = (snake: string): [name: string, value: unknown] => {
-    const name = camel ? snake.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()) : snake
-    return [name, (found as Record<string, unknown>)[name]] // a lookup of an unknown member gives `undefined`
+    const camel = snake.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+    const name = said[snake] == null && camel in found ? camel : snake
+    return [name, said[name]]
   }
   if (tokenless)
     return {
@@ -137,8 +138,8 @@ function token(field: Field): string | null {
 /** A number, or a string that is one; anything else that servers have been seen to send says nothing (F50). */
 function seconds([name, value]: Field): Ms | null {
   if (value !== undefined && value !== null && typeof value !== 'number' && typeof value !== 'string') malformed(name)
-  const span = Number.parseFloat(value as string) // what is neither fails the check below
-  return span >= 0 && Number.isFinite(span * 1000) ? span * 1000 : null
+  const span = Number(value) * 1000
+  return /^\s*\d+(\.\d+)?\s*$/.test(String(value)) && span < Infinity ? span : null
 }
 
 /** Both moments are the server's own, so that no clock but its own is asked. */

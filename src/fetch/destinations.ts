@@ -48,9 +48,9 @@ export function targetsOf(attachTo: readonly (string | Destination)[], fallback:
     const { url: prefix, resource = null, scope = null } = entry ?? {}
     // An origin without its scheme would pass for a page beside this one.
     const url = typeof prefix === 'string' && /^(\w+:\/)?\//.test(prefix) ? parse(prefix, base) : null
-    if (!url || !maySee(url) || url.search || url.hash) {
+    if (!url || !maySee(url) || url.search || url.hash || url.href.includes('*')) {
       throw new TypeError(
-        `\`attachTo\` must hold https URLs (http on loopback only) without query and fragment, such as 'https://api.example.com', or paths where there is a page. Entry ${index} is not one.`,
+        `\`attachTo\` must hold https URLs (http on loopback only) without query, fragment and wildcard, such as 'https://api.example.com', or paths where there is a page. Entry ${index} is not one.`,
       )
     }
     if ([resource, scope].some((it) => it !== null && typeof it !== 'string') || resource?.includes('#'))

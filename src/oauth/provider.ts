@@ -5,7 +5,7 @@ import type { Ms } from '../core/time.ts'
 import { claimsOf, type TokenResponse } from '../core/tokens.ts'
 import { maySee } from '../fetch/destinations.ts'
 import type { Refresher } from '../ports.ts'
-import { oauthRefresh } from '../refresh/oauth-refresh.ts'
+import { refresherAt } from '../refresh/oauth-refresh.ts'
 import { isRefusedGrant, refusalBy } from '../refresh/outcome.ts'
 import { discovered, endpointOf, type Metadata, neededEndpointOf } from './metadata.ts'
 import type { Dpop, Proving } from './proving.ts'
@@ -112,7 +112,7 @@ export function oauth(options: OAuthOptions): OAuthProvider {
     const server = await metadata(fetch)
     const tokenEndpoint = neededEndpointOf(server, 'token_endpoint')
     const revocationEndpoint = endpointOf(server, 'revocation_endpoint')
-    return oauthRefresh({ tokenEndpoint, clientId, revocationEndpoint, isRejected })
+    return refresherAt({ tokenEndpoint, clientId, revocationEndpoint, isRejected })
   }
 
   const provider: OAuthProvider = {

@@ -2,7 +2,7 @@ import type { TokenResponse } from '../core/tokens.ts'
 import type { Refresher } from '../ports.ts'
 import { type Csrf, csrfHeader } from './csrf.ts'
 import { isRefusal, refusalBy, tokensIn } from './outcome.ts'
-import { cookieRequest, logoutAt, notFollowed } from './token-request.ts'
+import { assertAddress, cookieRequest, logoutAt, notFollowed } from './token-request.ts'
 
 /** Where your backend keeps the session. */
 export interface BackendForFrontendOptions {
@@ -29,10 +29,10 @@ export interface BackendForFrontendOptions {
  * createSession({ attachTo: ['/api'], refresh: backendForFrontend({ session: '/bff/session', logout: '/bff/logout' }) })
  * ```
  */
-export function backendForFrontend({ session, logout, csrf, isRejected }: BackendForFrontendOptions): Refresher {
-  for (const [name, value] of Object.entries({ session, logout })) {
-    if (typeof value !== 'string' || !value) throw new TypeError(`\`${name}\` must be an address of your backend.`)
-  }
+export function backendForFrontend(options: BackendForFrontendOptions): Refresher {
+  const { session, logout, csrf, isRejected } = options ?? {}
+  assertAddress('session', session)
+  assertAddress('logout', logout, session)
   const rejects = refusalBy(isRejected, isRefusal)
   const header = csrfHeader(csrf)
   const request = () => cookieRequest(header)

@@ -8,5 +8,10 @@ export function csrfHeader(csrf: Csrf = { header: 'X-Requested-With', value: 'la
   if (typeof csrf?.header !== 'string') throw new TypeError('`csrf` must have a `header`.')
   if (typeof ('cookie' in csrf ? csrf.cookie : csrf.value) !== 'string')
     throw new TypeError('`csrf` must have a `value` or the name of a `cookie`.')
+  try {
+    new Headers([[csrf.header, 'cookie' in csrf ? '' : csrf.value]])
+  } catch {
+    throw new TypeError('`csrf` must be a header that can be sent.') // the engine's own words would repeat the value
+  }
   return () => [csrf.header, 'cookie' in csrf ? cookieNamed(csrf.cookie) : csrf.value]
 }

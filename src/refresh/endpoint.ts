@@ -2,7 +2,7 @@ import type { TokenResponse, Tokens } from '../core/tokens.ts'
 import type { Refresher } from '../ports.ts'
 import { type Csrf, csrfHeader } from './csrf.ts'
 import { isRefusal, refusalBy, tokensIn } from './outcome.ts'
-import { cookieRequest, logoutAt, tokenRequest } from './token-request.ts'
+import { assertAddress, cookieRequest, logoutAt, tokenRequest } from './token-request.ts'
 
 /** How your endpoint differs from what {@link refreshEndpoint} takes for granted. */
 export interface RefreshEndpointOptions {
@@ -26,17 +26,18 @@ export interface RefreshEndpointOptions {
  *
  * Ends the session on `invalid_grant` (and the like: `isRejected` has the list), and on a 401 that is not a web page (what home-made
  * backends answer). Everything else (network, 403, 408, 425, 429, 5xx, HTML) is for now.
+ * @throws TypeError naming the option that is missing or unusable
  * @example
  * ```ts
  * refreshEndpoint('https://api.example.com/auth/refresh', { refreshToken: 'cookie', logout: '/auth/logout' })
  * ```
  */
-export function refreshEndpoint(url: string, options: RefreshEndpointOptions = {}): Refresher {
-  if (typeof url !== 'string' || !url) throw new TypeError('`url` must be the address of your refresh endpoint.')
-  const { refreshToken: place = 'body', logout, csrf } = options
-  const { body = (refreshToken: string) => ({ refreshToken }), parse = findTokens, isRejected } = options
+export function refreshEndpoint(url: string, options?: RefreshEndpointOptions): Refresher {
+  const { refreshToken: place = 'body', logout, csrf, isRejected } = options ?? {}
+  const { body = (refreshToken: string) => ({ refreshToken }), parse = findTokens } = options ?? {}
+  assertAddress('url', url)
   if (place !== 'body' && place !== 'cookie') throw new TypeError("`refreshToken` must be 'body' or 'cookie'.")
-  if (logout !== undefined && typeof logout !== 'string') throw new TypeError('`logout` must be an address.')
+  if (logout !== undefined) assertAddress('logout', logout, url)
   for (const [name, option] of Object.entries({ body, parse })) {
     if (option !== undefined && typeof option !== 'function') throw new TypeError(`\`${name}\` must be a function.`)
   }
@@ -72,5 +73,6 @@ export function refreshEndpoint(url: string, options: RefreshEndpointOptions = {
 
 function findTokens(json: unknown): TokenResponse | Tokens {
   const { data, tokens } = (json ?? {}) as { data?: unknown; tokens?: unknown } // any JSON may be asked for members but null
-  return (data ?? tokens ?? json) as TokenResponse // the session checks every field
+  const found = [json, data, tokens].find((it) => it && typeof it === 'object' && ('access_token' in it || 'accessToken' in it))
+  return (found ?? json) as TokenResponse // the session checks every field
 }

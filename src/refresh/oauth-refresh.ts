@@ -2,7 +2,7 @@ import type { TokenResponse } from '../core/tokens.ts'
 import { LatchkeyError } from '../errors.ts'
 import type { Refresher } from '../ports.ts'
 import { errorIn, isOfTheRequest, isRefusedGrant, type Refusal, refusalBy, tokensIn } from './outcome.ts'
-import { formRequest } from './token-request.ts'
+import { assertAddress, formRequest } from './token-request.ts'
 
 /** Where {@link oauthRefresh} refreshes, and as whom. */
 export interface OAuthRefreshOptions {
@@ -30,10 +30,16 @@ export interface OAuthRefreshOptions {
  * oauthRefresh({ tokenEndpoint: 'https://login.example.com/token', clientId: 'spa' })
  * ```
  */
-export function oauthRefresh({ tokenEndpoint, clientId, revocationEndpoint, isRejected }: OAuthRefreshOptions): Refresher {
-  for (const [name, value] of Object.entries({ tokenEndpoint, clientId })) {
-    if (typeof value !== 'string' || !value) throw new TypeError(`\`${name}\` is missing.`)
-  }
+export function oauthRefresh(options: OAuthRefreshOptions): Refresher {
+  const { tokenEndpoint, clientId, revocationEndpoint } = options ?? {}
+  assertAddress('tokenEndpoint', tokenEndpoint, null)
+  if (revocationEndpoint !== undefined) assertAddress('revocationEndpoint', revocationEndpoint, null)
+  if (typeof clientId !== 'string' || !clientId) throw new TypeError('`clientId` is missing.')
+  return refresherAt(options)
+}
+
+/** The same, of options that are known to be good. */
+export function refresherAt({ tokenEndpoint, clientId, revocationEndpoint, isRejected }: OAuthRefreshOptions): Refresher {
   const rejects = refusalBy(isRejected, isRefusedGrant)
   return {
     id: `${tokenEndpoint} ${clientId}`,

@@ -1,4 +1,5 @@
 import { base } from '../adapters/browser.ts'
+import { maySee } from '../fetch/destinations.ts'
 import type { Refresher } from '../ports.ts'
 
 /** Neither cached nor followed elsewhere, and it says nothing of the page it comes from (REQ-21, REQ-24, REQ-28). */
@@ -10,6 +11,20 @@ export const formRequest = (fields: Readonly<Record<string, string | null>>): Re
   credentials: 'omit',
   body: new URLSearchParams(Object.entries(fields).filter((field): field is [string, string] => field[1] !== null)),
 })
+
+/**
+ * Tokens and cookies go over https only, or to this machine, or back to where the page is from (REQ-20, REQ-58). `from`: what it is relative to;
+ * `null` for nothing.
+ * @throws TypeError
+ */
+export function assertAddress(name: string, url: unknown, from?: string | null): void {
+  const page = base() ?? 'https://page.invalid' // on a server, where it will be only the browser knows
+  const start = from === null ? undefined : new URL(from ?? '', page)
+  const isText = typeof url === 'string' && url !== ''
+  const to = isText && URL.canParse(url, start) ? new URL(url, start) : null
+  if (!to || !(maySee(to) || (start && to.origin === new URL(page).origin)))
+    throw new TypeError(`\`${name}\` must be an https URL (http on loopback only)${start ? ', or a path' : ''}.`)
+}
 
 /** With the cookie, and a header against CSRF. */
 export const cookieRequest = (header: () => [string, string]): RequestInit => ({

@@ -86,9 +86,14 @@ describe('a token response is read', () => {
       },
     },
     {
-      name: 'in one spelling, not a mixture',
-      input: { access_token: 'a', refreshToken: 'r', expiresIn: 5 },
-      issued: { accessToken: 'a', ...nothingElse },
+      name: 'in a mixture of both: nothing that was given is lost',
+      input: { access_token: 'a', refreshToken: 'r', expires_in: null, expiresIn: 5 },
+      issued: { accessToken: 'a', ...nothingElse, refreshToken: 'r', lasts: 5_000 },
+    },
+    {
+      name: 'in the other mixture',
+      input: { accessToken: 'a', refresh_token: 'r', expires_in: 5 },
+      issued: { accessToken: 'a', ...nothingElse, refreshToken: 'r', lasts: 5_000 },
     },
     {
       name: 'in the spelling of RFC 6749, where it has both',
@@ -156,6 +161,13 @@ describe('F50, REQ-33: how long it lasts', () => {
     { name: 'null: unknown', expires_in: null, token: opaque, lasts: null },
     { name: 'NaN: unknown', expires_in: Number.NaN, token: opaque, lasts: null },
     { name: 'a word: unknown', expires_in: 'abc', token: opaque, lasts: null },
+    ...['1h', '15m', '7d', '3600 seconds', '1,800', '2026-11-23T18:00:00Z', '0x10', '1e3'].map((text) => ({
+      name: `no number, ${text}: as the JWT says`,
+      expires_in: text,
+      token: jwt({ iat: 1_000, exp: 4_600 }),
+      lasts: 3_600_000,
+    })),
+    { name: 'a number with a fraction, as a text', expires_in: ' 299.5 ', token: opaque, lasts: 299_500 },
     { name: 'an empty text: unknown', expires_in: '', token: opaque, lasts: null },
     { name: 'negative: unknown', expires_in: -5, token: opaque, lasts: null },
     { name: 'negative, as a text: unknown', expires_in: '-5', token: opaque, lasts: null },

@@ -102,6 +102,9 @@ describe('tokens are found', () => {
     { name: 'at the top', answer: { access_token: 'a' } },
     { name: 'in camel case', answer: { accessToken: 'a' } },
     { name: 'in data', answer: { data: { accessToken: 'a' } } },
+    { name: 'beside data about something else', answer: { access_token: 'a', data: { user: 'ann' } } },
+    { name: 'beside data that is a list', answer: { access_token: 'a', data: [] } },
+    { name: 'in tokens, beside data about something else', answer: { data: { user: 'ann' }, tokens: { access_token: 'a' } } },
     { name: 'in tokens', answer: { tokens: { access_token: 'a' }, user: 1 } },
   ])('$name', async ({ answer }) => {
     const { fetch } = recorder(() => Response.json(answer))
