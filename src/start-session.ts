@@ -136,7 +136,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
       return
     }
     const [key, token] = Object.entries(access).find(([, it]) => reveal(it.token) === insteadOf) ?? ['']
-    if (token || !record) await later(targets.find((target) => target.key === key)?.want ?? own, key) // else it is in use no more
+    if (token || record?.status !== 'active') await later(targets.find((target) => target.key === key)?.want ?? own, key) // else it is in use no more
   }
 
   /** `afresh`: not without asking the server. */

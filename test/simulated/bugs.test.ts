@@ -288,6 +288,15 @@ describe('bad input', () => {
   )
 })
 
+test('F55: insteadOf says so where nobody is signed in any more', async () => {
+  const s = scene()
+  const { session } = s.tabs[0]
+  await session.signIn(s.server.grant())
+  const insteadOf = (await settled(s, session.getToken())).value as string
+  await settled(s, session.signOut())
+  expect(await settled(s, session.refresh({ insteadOf }))).toHaveProperty('code', 'signed_out')
+})
+
 test('F55: insteadOf is about whatever token it is, a resource’s too', async () => {
   const script = scripted()
   const attachTo = ['https://own.test', { url: 'https://files.test', resource: 'urn:files' }]
