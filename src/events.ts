@@ -24,8 +24,8 @@ export interface SessionEnd {
   /** By the clock of the tab that ended it. */
   readonly endedAt: EpochMs
   /**
-   * With `rejected`: the refresh token had been sent before, and the answer was lost. A server with a grace window would have kept the
-   * session; see docs/lost-answers.md.
+   * With `rejected`: the refresh token had been sent before, and no answer has come: the server may have spent it. One with a grace window
+   * would have kept the session; see docs/lost-answers.md.
    */
   readonly answerLost: boolean
   readonly by: 'this-tab' | 'other-tab'

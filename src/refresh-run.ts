@@ -112,25 +112,28 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
       // No await from here to the sending: by now the claim may have been watched to its end, or the session be over (M3, M8).
       if (now().mono - asked > sendWindow || active(state()) !== claimed) continue
       const presented = { of: claimed, want: goal, sent: now() }
+      const wasPresented = again || claimed.retry?.unanswered === true
       const answer = server.ask(claimed.grant, goal, claimed.subject)
-      tools.note({ type: 'sent', again })
+      tools.note({ type: 'sent', again: wasPresented })
       const outcome = await within(clock, policy.refreshTimeout, answer)
-      tools.note({ type: 'answered', again, outcome: outcome?.type ?? 'overdue' })
+      tools.note({ type: 'answered', again: wasPresented, outcome: outcome?.type ?? 'overdue' })
       if (outcome?.type === 'granted') return await keep(presented, outcome, tools)
       if (outcome?.type === 'rejected')
-        return void (await tools.insist({ type: 'end', of: claimed, reason: 'rejected', wanted: false, answerLost: again }))
+        return void (await tools.insist({ type: 'end', of: claimed, reason: 'rejected', wanted: false, answerLost: wasPresented }))
       // The deadline ends the waiting, not the listening (rule 6).
       if (!outcome)
         void answer.then((late) => {
           if (late.type === 'granted') lateGrant = keep(presented, late, tools)
         })
-      if (!outcome?.answered && !again && (outcome || policy.retryUnanswered)) {
+      const isAnswered = outcome?.answered ?? false
+      if (!isAnswered && !again && (outcome || policy.retryUnanswered)) {
         again = true // once, at once, so that a server's grace window catches it (F33)
         continue
       }
       // About this resource or scope alone: who wants another need not wait (RFC 8707 §2), and the server is well again.
       const denied = outcome?.denied && keyOf(goal)
-      const retry = denied ? null : backOff(claimed.retry, now(), outcome?.answered ?? false, outcome?.wait)
+      const late = backOff(claimed.retry, now(), isAnswered, outcome?.wait)
+      const retry = denied ? null : { ...late, unanswered: wasPresented || !isAnswered }
       await commit({ type: 'retry', of: claimed, retry })
       if (denied && active(state())?.session === claimed.session)
         feed({ type: 'denied', denials: { [denied]: { until: now().mono + deniedFor, cause: outcome.cause } } })

@@ -77,6 +77,8 @@ export interface Retry {
   readonly wait: Ms
   /** The server asked for the wait, or answered at all: it binds. Where nobody answered, a sign of life may cut it short. */
   readonly binding: boolean
+  /** In this row the refresh token was presented, and nobody has had an answer: the server may have spent it (F33). */
+  readonly unanswered?: boolean | undefined
 }
 
 export interface Grant {

@@ -57,4 +57,41 @@ describe('REQ-57: a refresh token that the server refuses', () => {
     await s.advance(minutes(10))
     expect(s.earOf(s.tabs[1]).ended).toMatchObject([{ reason: 'rejected', answerLost: true }])
   })
+
+  test.each([
+    ['and neither had the second', ['answer-lost', 'answer-lost']],
+    ['and the network was gone by the second', ['answer-lost', 'request-lost']],
+    ['and a server that was busy came to it next', ['answer-lost', { status: 503 }, { status: 503 }]],
+  ] as const)('F33: which answer nobody has had, %s: that is said, however many tries later', async (_, failures) => {
+    const s = scene({ tabs: 2 })
+    await settled(s, s.tabs[0].session.signIn(s.server.grant()))
+    for (const how of failures) s.server.fail(how)
+    void watch(s.tabs[0].session.refresh(), s.now)
+    await s.advance(minutes(1))
+    for (const tab of s.tabs) expect(s.earOf(tab).ended).toMatchObject([{ reason: 'rejected', answerLost: true }])
+  })
+
+  test('after answers that only said to wait: then none was lost', async () => {
+    const s = scene()
+    await settled(s, s.tabs[0].session.signIn(s.server.grant()))
+    s.server.fail({ status: 503 }, 3)
+    void watch(s.tabs[0].session.refresh(), s.now)
+    await s.advance(500)
+    s.server.revoke()
+    await s.advance(minutes(1))
+    expect(s.earOf(s.tabs[0]).ended).toMatchObject([{ reason: 'rejected', answerLost: false }])
+  })
+
+  test('after a lost answer and a refresh that went well: then none was lost', async () => {
+    const s = scene({ rotation: 'grace' })
+    await settled(s, s.tabs[0].session.signIn(s.server.grant()))
+    s.server.fail('answer-lost', 2)
+    await settled(s, s.tabs[0].session.refresh())
+    await s.advance(seconds(8))
+    expect(s.server.refreshes).toBeGreaterThan(0)
+    await settled(s, s.tabs[0].session.refresh())
+    s.server.revoke()
+    await s.advance(minutes(6))
+    expect(s.earOf(s.tabs[0]).ended).toMatchObject([{ reason: 'rejected', answerLost: false }])
+  })
 })
