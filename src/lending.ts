@@ -93,6 +93,7 @@ export function startLending(engine: Engine, { now }: Clock, cause: () => unknow
 
   function take(target: Target, signal: AbortSignal | null): Grip | null | Promise<Grip | null> {
     const otherwise = (error: unknown) => {
+      signal?.throwIfAborted()
       if (target.whenSignedOut === 'send' && isLatchkeyError(error, 'signed_out')) return null
       return hold(target, signal, error)
     }

@@ -35,7 +35,7 @@ export interface SessionOptions {
   /** Where the session is kept. @defaultValue `deviceStore()` */
   readonly store?: Store | undefined
 
-  /** The fetch underneath, for tests, instrumentation, or a framework's own. @defaultValue the global `fetch`, looked up at each call */
+  /** The fetch underneath, for tests, instrumentation, or a framework's own. It is given a string and an init, or a Request. @defaultValue the global `fetch`, looked up at each call */
   readonly fetch?: typeof globalThis.fetch | undefined
 
   /**

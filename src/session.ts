@@ -91,7 +91,8 @@ export interface Session {
   /**
    * `fetch`, plus the credential where it belongs. Every other request goes through untouched, as does one that carries its
    * own `Authorization`. After a 401 about the token: one refresh for all callers, one retry if the body can be sent again (not
-   * a stream in the init, which flows once; of a Request with a body a copy is kept until then); a second 401 is the caller's. All of it is
+   * a stream in the init, which flows once; of a Request with a body a copy is kept until then); a second 401 is the caller's, and so is one after a redirect to
+   * another API, or of more than a GET or HEAD: the server that redirected may have done it (F63, F85). All of it is
    * read at the call, as by `fetch`. Never sets a deadline on the API's own answer. If the session ends while a body is being
    * read, reading it fails in the same way.
    *

@@ -83,9 +83,9 @@ describe('the law of arrows: core ← ports ← engine ← session ← index', (
       types: /^ports\.ts$|^fetch\/challenge\.ts$/,
     },
     {
-      who: 'dpop: itself, oauth4webapi, errors, how to wait, what a challenge says, what tokens are requested with, keys and clock of the browser, and types of what oauth asks of it',
+      who: 'dpop: itself, oauth4webapi, errors, how to wait, what a challenge says, how bodies are let go, what tokens are requested with, keys and clock of the browser, and types of what oauth asks of it',
       among: inFolder('dpop'),
-      may: /^dpop\/|^oauth4webapi$|^(abortable|errors)\.ts$|^fetch\/challenge\.ts$|^refresh\/token-request\.ts$|^adapters\/(clock|proof-keys)\.ts$/,
+      may: /^dpop\/|^oauth4webapi$|^(abortable|errors)\.ts$|^fetch\/(body|challenge)\.ts$|^refresh\/token-request\.ts$|^adapters\/(clock|proof-keys)\.ts$/,
       types: /^oauth\/proving\.ts$|^(ports\.ts|core\/.*)$/,
     },
     { who: 'ky: ky, errors, and the type of a session', among: inFolder('ky'), may: /^ky(\/|$)|^errors\.ts$/, types: /^session\.ts$/ },

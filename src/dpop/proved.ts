@@ -1,4 +1,5 @@
 import { allowInsecureRequests, customFetch, protectedResourceRequest } from 'oauth4webapi'
+import { letGo } from '../fetch/body.ts'
 import { challengesOf } from '../fetch/challenge.ts'
 import type { Credential } from '../ports.ts'
 import { notFollowed } from '../refresh/token-request.ts'
@@ -36,14 +37,18 @@ export function proved(clock: ProofClock): Proved {
     },
     async send({ atApis }, request, { accessToken, fetch, isRepeatable, refused }) {
       const spare = isRepeatable && !(refused && repeated.has(refused)) ? request.clone() : null
-      const response = await sendProved(request, accessToken ?? '', atApis, fetch)
-      if (!spare || response.status !== 401) return response
-      const challenge = challengesOf(response.headers.get('WWW-Authenticate') ?? '').find(({ scheme }) => scheme === 'dpop')
-      if (!wantsAnother(challenge?.params.get('error'), response, request.url)) return response
-      response.body?.cancel().catch(() => {})
-      const second = await sendProved(spare, accessToken ?? '', atApis, fetch)
-      repeated.add(second)
-      return second
+      try {
+        const response = await sendProved(request, accessToken ?? '', atApis, fetch)
+        if (!spare || response.status !== 401) return response
+        const challenge = challengesOf(response.headers.get('WWW-Authenticate') ?? '').find(({ scheme }) => scheme === 'dpop')
+        if (!wantsAnother(challenge?.params.get('error'), response, request.url)) return response
+        letGo(response)
+        const second = await sendProved(spare, accessToken ?? '', atApis, fetch)
+        repeated.add(second)
+        return second
+      } finally {
+        if (spare) letGo(spare)
+      }
     },
   }
 }

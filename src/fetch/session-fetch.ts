@@ -1,4 +1,5 @@
 import type { Credential } from '../ports.ts'
+import { copyOf, isChangeable, isStream, letGo } from './body.ts'
 import { refusalOf, type StepUpChallenge } from './challenge.ts'
 import type { Match, Matched, Target } from './destinations.ts'
 
@@ -43,8 +44,10 @@ interface Call {
 export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send: Send): Fetch {
   return (input, init) => {
     try {
-      const given = isRequest(input) ? input : String(input) // read once: what is matched is what is sent
-      const found = match(isRequest(given) ? given.url : given)
+      const requested = urlOf(input)
+      const url = requested ?? String(input) // read once: what is matched is what is sent
+      const given = requested === null ? url : (input as Request) // nothing else has such a URL
+      const found = match(url)
       if (!found) return underneath(input, init)
       // A Request as init, or anything else that is more than plain members, is read once, by the platform.
       return isPlain(init) ? go(found, given, init) : go(found, new Request(given, init), undefined)
@@ -53,8 +56,10 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
     }
   }
 
-  function go({ target, href }: Matched, input: string | Request, init: Init): Promise<Response> {
-    const request = isRequest(input) ? input : null
+  function go({ target, href }: Matched, given: string | Request, init: Init): Promise<Response> {
+    let input = given
+    const request = typeof given === 'string' ? null : given
+    if (init?.headers && !isPlain(init.headers)) init = { ...init, headers: new Headers(init.headers) } // an iterator can be read once
     const headers = init?.headers ?? request?.headers
     if (headers && hasOwnCredential(headers)) return underneath(input, init)
     if ((init?.mode ?? request?.mode) === 'no-cors') {
@@ -64,32 +69,37 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
     }
     const signal = init?.signal === undefined ? (request?.signal ?? null) : init.signal
     const grip = grips.take(target, signal)
+    if (grip instanceof Promise) grip.catch(() => {}) // what `fetch` refuses below fails sooner
     const flowsOnce = isStream(init?.body)
     if (grip instanceof Promise || send || isChangeable(init?.body)) {
       input = new Request(request ?? href, withReferrer(input, init))
       init = { ...init, body: undefined, headers: undefined } as object // what only a framework knows; to the platform `undefined` says nothing
     } // else it leaves at once, and a Request would cost more than all the rest of the call
-    const call: Call = { target, input, init, signal, again: flowsOnce ? null : isRequest(input) ? copyOf(input) : href }
-    return grip instanceof Promise ? grip.then((lent) => first(call, lent)) : first(call, grip)
+    const again = flowsOnce ? null : typeof input === 'string' ? href : init?.body == null ? copyOf(input) : input
+    const call: Call = { target, input, init, signal, again }
+    const answer = grip instanceof Promise ? grip.then((lent) => first(call, lent)) : first(call, grip)
+    // What was not sent after all, and what is not needed a second time. What the caller gave is the caller's.
+    const clear = () => {
+      for (const it of [input, again]) if (it !== given && it && typeof it !== 'string') letGo(it)
+    }
+    if (typeof input !== 'string') answer.then(clear, clear)
+    return answer
   }
 
   function first(call: Call, grip: Grip | null): Promise<Response> {
     const { input, init } = call
     if (!grip) return underneath(input, init)
-    const told = dressed(input, init, call.signal, grip)
-    const answer = transmit(call, input, told, grip, null)
-    return answer.then((response) => (response.status === 401 ? refused(call, told, grip, response) : response))
+    return transmit(call, input, dressed(input, init, call.signal, grip), grip, null)
   }
 
   /**
    * One retry, after a 401 that is about the token or demands a stronger sign-in, of what can be sent again; anything else is the caller's
    * (REQ-36, REQ-101, F53, F63, F77).
    */
-  async function refused(call: Call, told: RequestInit, grip: Grip, response: Response): Promise<Response> {
+  async function retried(call: Call, told: RequestInit, grip: Grip, response: Response): Promise<Response> {
     const { target, again, signal } = call
-    const from = response.redirected ? match(response.url)?.target : target
-    if (!from) return response
-    const refusal = refusalOf(response.headers.get('WWW-Authenticate'), from.origin)
+    if (response.redirected && !isAsked(call, told, match(response.url)?.target)) return response
+    const refusal = refusalOf(response.headers.get('WWW-Authenticate'), target.origin)
     const later =
       typeof refusal === 'string'
         ? grips.instead(target, grip, refusal === 'invalid', signal)
@@ -101,7 +111,7 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
     }
     const next = await later
     if (!next) return response
-    response.body?.cancel().catch(() => {})
+    letGo(response)
     return transmit(call, again, dressed(again, told, signal, next), next, response)
   }
 
@@ -111,41 +121,55 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
     const both = signal ? (AbortSignal.any?.([signal, grip.signal]) ?? signal) : grip.signal
     const told = withReferrer(input, init)
     if (send) return { ...told, signal: both }
-    return { ...told, headers: withToken(init?.headers ?? (isRequest(input) ? input.headers : undefined), grip.token), signal: both }
+    return {
+      ...told,
+      headers: withToken(init?.headers ?? (typeof input !== 'string' ? input.headers : undefined), grip.token),
+      signal: both,
+    }
   }
 
-  function transmit(
-    { again, signal }: Call,
-    input: string | Request,
-    init: RequestInit,
-    grip: Grip,
-    refused: Response | null,
-  ): Promise<Response> {
+  /** `refused`: the answer to the same call with another token. */
+  function transmit(call: Call, input: string | Request, init: RequestInit, grip: Grip, refused: Response | null): Promise<Response> {
     const answer = send
       ? send(new Request(input, init), {
           accessToken: grip.token || null,
           binding: grip.binding,
           fetch: underneath,
-          isRepeatable: again !== null,
+          isRepeatable: call.again !== null,
           refused,
         })
       : underneath(input, init)
     return answer.then(
       (response) => {
-        grip.signal.throwIfAborted() // an answer of a session that is over belongs to nobody (F10)
-        return response
+        if (grip.signal.aborted) letGo(response) // an answer of a session that is over belongs to nobody (F10)
+        grip.signal.throwIfAborted()
+        return response.status === 401 && !refused ? retried(call, init, grip, response) : response
       },
       (error: unknown) => {
-        if (!signal?.aborted) grip.signal.throwIfAborted() // not every engine rejects with the signal's reason
+        if (!call.signal?.aborted) grip.signal.throwIfAborted() // not every engine rejects with the signal's reason
         throw error
       },
     )
   }
 }
 
-/** One of another frame, too; and not what only looks like one, of which `fetch` makes a text. */
-const isRequest = (input: unknown): input is Request =>
-  typeof input === 'object' && Object.prototype.toString.call(input) === '[object Request]'
+/** Of a Request, one of another frame too, as the platform knows it, whatever a subclass says; `null` for what `fetch` makes a text of. */
+function urlOf(input: unknown): string | null {
+  try {
+    return typeof input === 'object' ? (Reflect.get(Request.prototype, 'url', input) ?? null) : null
+  } catch {
+    return null
+  }
+}
+
+/**
+ * Has what was redirected been asked of the API that refuses, with this token? To another API none goes along; and the server that has redirected
+ * may have done what more than a question told it to (F63, F85).
+ */
+const isAsked = ({ target, input }: Call, { method }: RequestInit, from: Target | undefined): boolean =>
+  from?.origin === target.origin &&
+  from.key === target.key &&
+  /^(GET|HEAD)$/i.test(method ?? (typeof input === 'string' ? 'GET' : input.method))
 
 const isPlain = (it: object | undefined): boolean => !it || Object.getPrototypeOf(it) === Object.prototype
 
@@ -164,15 +188,4 @@ function withToken(headers: HeadersInit | undefined, token: string): HeadersInit
 
 /** With an init, be it for a header, a Request forgets what it was told of the referrer. */
 const withReferrer = (input: string | Request, init: Init): Init =>
-  isRequest(input) ? { referrer: input.referrer, referrerPolicy: input.referrerPolicy, ...init } : init
-
-/** To be sent a second time: Firefox does not say whether there is a body, so a copy is made wherever there may be one. One that is used up is refused by `fetch`. */
-const copyOf = (request: Request): Request | null =>
-  /^(GET|HEAD)$/.test(request.method) ? request : request.bodyUsed ? null : request.clone()
-
-type Body = BodyInit | null | undefined
-
-const isStream = (body: Body): boolean => typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body)
-
-/** A buffer, a form or its parameters may be another by the time it is sent again. */
-const isChangeable = (body: Body): boolean => typeof body === 'object' && body !== null && !(body instanceof Blob) && !isStream(body)
+  typeof input !== 'string' ? { referrer: input.referrer, referrerPolicy: input.referrerPolicy, ...init } : init

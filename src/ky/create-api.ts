@@ -6,7 +6,7 @@ import { bindCall, refuseWhatIsTheSessions } from './bind-call.ts'
  * A ky instance on `session.fetch`, and so is all that `extend` and `create` make of it. ky's retries stay (408, 429, 5xx,
  * `Retry-After`); a 401 is the session's, and a `LatchkeyError` passes through: neither is tried again, whatever `retry`, `shouldRetry`
  * or a hook say. ky's `timeout` includes the wait for a token, so its default here is 30 s.
- * @throws TypeError, here or at once from a call, if `fetch` is among the options (give it to `createSession`), or 401 among the retried
+ * @throws TypeError without a session; and here or at once from a call, if `fetch` is among the options (give it to `createSession`), or 401 among the retried
  * codes. A call rejects with one, too, if a hook has answered a 401 with `ky.retry()`.
  * @example
  * ```ts
@@ -15,6 +15,7 @@ import { bindCall, refuseWhatIsTheSessions } from './bind-call.ts'
  * ```
  */
 export function createApi(session: Pick<Session, 'fetch'>, options: Omit<Options, 'fetch'> = {}): KyInstance {
+  if (typeof session?.fetch !== 'function') throw new TypeError('`createApi` must be given a session first: createApi(session, options).')
   refuseWhatIsTheSessions(options)
   return onSession(session, ky.create({ ...options, timeout: options.timeout ?? 30_000 }))
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { LatchkeyError } from '../../src/errors.ts'
 import type { Grips } from '../../src/fetch/session-fetch.ts'
+import { unhandledIn } from '../simulated/failures/by-hand.ts'
 import { api, authorizations, byHand, type Call, recorder, refusal } from './by-hand.ts'
 import { type Answer, listen, type Seen } from './listen.ts'
 
@@ -46,6 +47,12 @@ describe('F78, REQ-18: what the server sees is what native fetch sends, and one 
           ],
         },
       ],
+    },
+    { name: 'headers that can be read once', make: (url) => [url, { headers: new Map([['X-Own', '1']]).entries() as never }] },
+    {
+      name: 'the caller’s own Authorization in headers that can be read once',
+      make: (url) => [url, { headers: new Headers({ Authorization: 'Basic x', 'X-Own': '1' }).entries() as never }],
+      own: 'Basic x',
     },
     { name: 'a Request with headers', make: (url) => [new Request(url, { headers: { 'X-Own': '1' } })] },
     {
@@ -127,6 +134,33 @@ describe('F78, REQ-18: what the server sees is what native fetch sends, and one 
     const init = Object.freeze({ headers: Object.freeze({ 'X-Own': '1' }) })
     await byHand({ underneath: recorder().fetch }).fetch(api, init)
     expect(init).toEqual({ headers: { 'X-Own': '1' } })
+  })
+})
+
+describe('REQ-16: the URL of a Request is the platform’s', () => {
+  class Disguised extends Request {
+    override get url() {
+      return `${api}/`
+    }
+  }
+  test('whatever a subclass says', async () => {
+    const { origin, seen } = await listen(() => ({}))
+    await byHand({ underneath: globalThis.fetch }).fetch(new Disguised(`${origin}/`))
+    await byHand({ attachTo: [origin], underneath: globalThis.fetch }).fetch(new Disguised(`${origin}/`))
+    expect(seen.map(({ headers }) => headers.authorization)).toEqual([undefined, 'Bearer token-1'])
+  })
+
+  test('and what only looks like one is the text that fetch makes of it', async () => {
+    const { origin, seen } = await listen(() => ({}))
+    const looksLike = {
+      [Symbol.toStringTag]: 'Request',
+      url: `${api}/`,
+      headers: new Headers(),
+      method: 'GET',
+      toString: () => `${origin}/`,
+    }
+    await byHand({ underneath: globalThis.fetch }).fetch(looksLike as never)
+    expect(seen.map(({ headers }) => headers.authorization)).toEqual([undefined])
   })
 })
 
@@ -299,9 +333,60 @@ test.each([
   expect(calls).toEqual([])
 })
 
-test('what fetch would refuse is refused as fetch does, with a rejection', async () => {
-  const { fetch } = byHand({ underneath: globalThis.fetch })
-  await expect(fetch(api, { headers: { 'no name': '1' } })).rejects.toBeInstanceOf(TypeError)
+describe('what fetch would refuse', () => {
+  test('is refused as fetch does, with a rejection', async () => {
+    const { fetch } = byHand({ underneath: globalThis.fetch })
+    await expect(fetch(api, { headers: { 'no name': '1' } })).rejects.toBeInstanceOf(TypeError)
+  })
+
+  test.each([
+    { name: 'a GET with a body', init: { body: 'x' } },
+    { name: 'a header that is none', init: { headers: { 'no name': 'x' } } },
+    { name: 'a method that is none', init: { method: 'TRACE' } },
+  ])('F37: such as $name, is all that its caller hears, though no token is to be had, either', async ({ init }) => {
+    const { fetch } = byHand({ underneath: globalThis.fetch, grips: { take: () => Promise.reject(sessionEnded) } })
+    const unhandled = await unhandledIn(() => expect(fetch(api, init)).rejects.toBeInstanceOf(TypeError))
+    expect(unhandled).toEqual([])
+  })
+})
+
+describe('a body that is not sent, or not sent again, is let go', () => {
+  const scene = () => {
+    const cancelled: unknown[] = []
+    const body = new ReadableStream({ cancel: () => void cancelled.push('let go') })
+    return { cancelled, init: { method: 'POST', body, duplex: 'half' } as RequestInit }
+  }
+  const noToken = { take: () => Promise.reject(sessionEnded) }
+
+  test.each([
+    { name: 'a stream, where no token is to be had', make: (init: RequestInit): Arguments => [api, init] },
+    { name: 'a Request with a stream, where no token is to be had', make: (init: RequestInit): Arguments => [new Request(api, init)] },
+  ])('$name', async ({ make }) => {
+    const { cancelled, init } = scene()
+    await expect(byHand({ underneath: globalThis.fetch, grips: noToken }).fetch(...make(init))).rejects.toBe(sessionEnded)
+    await expect.poll(() => cancelled).toEqual(['let go'])
+  })
+
+  test.each([
+    { name: 'after an answer', underneath: async () => new Response() },
+    { name: 'after an error', underneath: () => Promise.reject(new TypeError('Failed to fetch')) },
+  ])('the copy of a Request, $name', async ({ underneath }) => {
+    const { cancelled, init } = scene()
+    const asBrowsersDo: Fetch = async (input) => {
+      if (input instanceof Request) void input.body?.cancel() // waits for the copy
+      return underneath()
+    }
+    await byHand({ underneath: asBrowsersDo })
+      .fetch(new Request(api, init))
+      .catch(() => {})
+    await expect.poll(() => cancelled).toEqual(['let go'])
+  })
+
+  test('but not that of the caller’s own Request, which another body has replaced', async () => {
+    const request = new Request(api, { method: 'POST', body: 'old' })
+    await byHand({ underneath: recorder().fetch }).fetch(request, { body: 'new' })
+    expect(await request.text()).toBe('old')
+  })
 })
 
 describe('F77, REQ-37: after a 401, a body arrives twice, byte for byte', () => {
@@ -337,6 +422,22 @@ describe('F77, REQ-37: after a 401, a body arrives twice, byte for byte', () => 
     {
       name: 'a Request with a stream, of which the platform keeps a copy: nobody can tell it from another body',
       make: (url: string): Arguments => [new Request(url, { ...init(new Blob([bytes]).stream()), duplex: 'half' } as RequestInit)],
+    },
+    {
+      name: 'a body in the init, which replaces that of a Request that is used up',
+      make: (url: string): Arguments => {
+        const used = new Request(url, init('old'))
+        void used.text()
+        return [used, { body: 'new' }]
+      },
+    },
+    {
+      name: 'a body in the init, which replaces that of a Request that somebody reads',
+      make: (url: string): Arguments => {
+        const locked = new Request(url, init('old'))
+        locked.body?.getReader()
+        return [locked, { body: 'new' }]
+      },
     },
   ])('$name', async ({ make }) => {
     const { origin, seen } = await listen(twice)
@@ -444,11 +545,26 @@ describe('after a 401', () => {
 
   test.each([
     { name: 'F63: from a destination off the list', url: 'https://files.test/', again: 1 },
-    { name: 'F63: from another listed one', url: `${api}/v2`, again: 2 },
-  ])('$name, after a redirect, it is sent $again times', async ({ url, again }) => {
+    { name: 'F63: from the same API', url: `${api}/v2`, again: 2 },
+    { name: 'F63: from another listed API, which was shown no token', url: 'https://other.example.com/', again: 1 },
+    { name: 'REQ-17: from one on the same origin, whose token is another', url: `${api}/files/`, again: 1 },
+    { name: 'F85: to a POST, which the server that redirected may have done', url: `${api}/v2`, method: 'POST', again: 1 },
+    { name: 'to a HEAD', url: `${api}/v2`, method: 'head', again: 2 },
+  ])('$name, after a redirect, it is sent $again times', async ({ url, method = 'GET', again }) => {
     const { fetch, calls } = recorder(() => answered(refusal(), url, true))
-    await byHand({ underneath: fetch }).fetch(api)
-    expect(calls.length).toBe(again)
+    const attachTo = [api, 'https://other.example.com', { url: `${api}/files`, resource: 'urn:files' }]
+    const hand = byHand({ attachTo, underneath: fetch })
+    await hand.fetch(api, { method })
+    await hand.fetch(new Request(api, { method }))
+    expect([calls.length, hand.refusals.length]).toEqual([2 * again, 2 * (again - 1)])
+  })
+
+  test('F63, F85: a POST that is really redirected to another listed API is made once, and its 401 costs no refresh', async () => {
+    const other = await listen(() => ({ status: 401, headers: { 'WWW-Authenticate': 'Bearer' } }))
+    const { origin, seen } = await listen(() => ({ status: 303, headers: { Location: `${other.origin}/` } }))
+    const hand = byHand({ attachTo: [origin, other.origin], underneath: globalThis.fetch })
+    expect(await hand.fetch(`${origin}/orders`, { method: 'POST', body: 'one' })).toHaveProperty('status', 401)
+    expect([seen.length, hand.refusals]).toEqual([1, []])
   })
 
   test('F63: a real redirect to another origin takes no credential along, and its 401 asks for none', async () => {
@@ -568,6 +684,16 @@ describe('F10, F67: when the session ends', () => {
     const answer = hand.fetch(api)
     hand.end(sessionEnded)
     await expect(answer).rejects.toBe(sessionEnded)
+  })
+
+  test('and its body is let go', async () => {
+    const cancelled: unknown[] = []
+    const body = new ReadableStream({ cancel: () => void cancelled.push('let go') })
+    const hand = byHand({ underneath: () => later(new Response(body)) })
+    const answer = hand.fetch(api)
+    hand.end(sessionEnded)
+    await expect(answer).rejects.toBe(sessionEnded)
+    expect(cancelled).toEqual(['let go'])
   })
 
   test('a fetch underneath that rejects with something else of its own is corrected', async () => {

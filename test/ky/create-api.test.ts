@@ -18,6 +18,10 @@ const fine = json({ name: 'Ann' })
 const tokensSent = (seen: readonly { readonly headers: { readonly authorization?: string | undefined } }[]) =>
   seen.map(({ headers }) => headers.authorization)
 
+test.each([undefined, null, {}, { baseUrl: 'https://api.example.com/' }])('it must be given a session: %o is none', (none) => {
+  expect(() => createApi(none as never)).toThrow(new TypeError('`createApi` must be given a session first: createApi(session, options).'))
+})
+
 describe('what an app gets from ky is there', () => {
   test('a base URL, JSON, and the session’s token', async () => {
     const { api, seen } = await start([fine])

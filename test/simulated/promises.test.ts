@@ -316,6 +316,15 @@ describe('refresh', () => {
     expect(s.server.presentations).toHaveLength(1)
   })
 
+  test('a request that its caller has given up rejects with the reason of the signal, though nobody is signed in', async () => {
+    const s = scene()
+    const signal = AbortSignal.abort(new Error('enough'))
+    const answers = [s.tabs[0].session.fetch('https://server.test/api', { signal })]
+    await s.advance(seconds(1))
+    answers.push(s.tabs[0].session.fetch('https://server.test/api', { signal }))
+    for (const answer of answers) await expect(answer).rejects.toBe(signal.reason)
+  })
+
   test('says why not: nobody there, closed, given up', async () => {
     const s = scene({ tabs: 2 })
     expect((await settled(s, s.tabs[0].session.refresh())).code).toBe('signed_out')
