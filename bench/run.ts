@@ -51,6 +51,7 @@ async function benchCalls(on: Browser): Promise<void> {
     'session.getToken': row('session.getToken', 'await of a promise'),
     'for scale: token from localStorage, then stub': row('fetch stub, token from localStorage', 'fetch stub'),
     'for scale: localStorage.getItem': row('localStorage.getItem'),
+    'for scale: performance.now, asked once in a millisecond': row('performance.now'),
     'for scale: new Request': row('new Request'),
     'for scale: new AbortController': row('new AbortController'),
   })

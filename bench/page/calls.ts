@@ -38,6 +38,7 @@ async function measure(): Promise<CallCosts> {
     'await of a promise': () => Promise.resolve(''),
     'session.getToken': () => session.getToken(),
     'localStorage.getItem': () => localStorage.getItem('token'),
+    'performance.now': () => performance.now(),
     'new Request': () => new Request(url),
     'new AbortController': () => new AbortController().signal,
   }
