@@ -27,22 +27,17 @@ export async function signInPopup(provider: OAuthProvider, request: SignInReques
   const popup = openPopup() // with no await before it: after one it is no longer the click's
   if (!popup)
     throw new LatchkeyError('popup_blocked', 'The browser did not open the popup. Call it straight from a click, or use signInRedirect.')
-  let stop = () => {}
+  const stops = [popup.close]
   try {
+    // From now on: a user may be quicker than the provider's metadata.
+    const left = new Promise<null>((resolve) => stops.push(popup.watch(() => resolve(null))))
     const { url, state, pending } = await authorizationRequest(client, 'relay', request)
-    const hearing = hearAnswer(state)
-    const left = new Promise<null>((resolve) => {
-      const stopWatching = popup.watch(() => resolve(null))
-      stop = () => {
-        stopWatching()
-        hearing.stop()
-      }
-    })
+    const { answer, stop } = hearAnswer(state)
+    stops.push(stop)
     popup.show(url)
-    const answer = await within(browserClock, longestSignIn, Promise.race([hearing.answer, left]))
-    return await redeem(client, state, pending, answer ?? cancelled())
+    const heard = await within(browserClock, longestSignIn, Promise.race([answer, left]))
+    return await redeem(client, state, pending, heard ?? cancelled())
   } finally {
-    stop()
-    popup.close()
+    for (const stop of stops) stop()
   }
 }

@@ -305,6 +305,23 @@ describe('a window of its own', () => {
     await expect.poll(() => popup.title()).toBe('null')
   })
 
+  test('that the user closes before the provider has said where to go is a sign-in that was cancelled', async () => {
+    const { open, context, provider } = await stageScripted()
+    let go = () => {}
+    const told = new Promise<void>((resolve) => {
+      go = resolve
+    })
+    await context.route('**/.well-known/**', (route) => told.then(() => route.continue()))
+    const page = await open()
+    const [popup] = await Promise.all([page.waitForEvent('popup'), page.getByRole('button').click()])
+    await popup.close()
+    await page.keyboard.press('Shift') // the user is back
+    await page.waitForTimeout(1_500)
+    go()
+    expect(await page.evaluate(() => window.popupCame)).toMatchObject({ code: 'sign_in_cancelled' })
+    expect(provider.forms('/token')).toEqual([])
+  })
+
   test('whose opener is gone says that it failed', async () => {
     const { open, origin, provider, context } = await stageScripted()
     provider.says.authorize = () => ({ body: 'Who are you?' })

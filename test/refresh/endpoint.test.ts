@@ -86,6 +86,12 @@ describe('a refresh with the token in a cookie', () => {
     expect(headers.get('X-CSRF')).toBe(value)
   })
 
+  test('F48: in a worker, which can read no cookie, it says so', async () => {
+    await expect(sent({ refreshToken: 'cookie', csrf: { header: 'X-CSRF', cookie: 'csrf' } })).rejects.toThrow(
+      new TypeError('Only a page can read cookies: in a worker `csrf` must have a `value`.'),
+    )
+  })
+
   test('REQ-79: which is read when it is sent', async () => {
     const { fetch, calls } = recorder(() => Response.json({ access_token: 'a' }))
     const strategy = refreshEndpoint(url, { refreshToken: 'cookie', csrf: { header: 'X-CSRF', cookie: 'csrf' } })
