@@ -2,6 +2,7 @@ import type { Condition } from '../token-endpoint.ts'
 import type { ServerSettings } from '../wire.ts'
 import { clockOffset, setClockOffset } from './clock.ts'
 import { show } from './find.ts'
+import { cutNetwork, isCut } from './network.ts'
 import type { ServerControl } from './server-control.ts'
 
 const conditionHelp: Readonly<Record<Condition, string>> = {
@@ -21,6 +22,11 @@ export function connectKnobs(servers: ServerControl): void {
 
   onChoice('clock', (value) => setClockOffset(Number(value)))
   choose('clock', String(clockOffset()))
+
+  onChoice('network', (value) => cutNetwork(value === 'cut'))
+  const showNetwork = () => choose('network', isCut() ? 'cut' : 'up')
+  for (const event of ['offline', 'online']) window.addEventListener(event, showNetwork)
+  showNetwork()
 }
 
 function showSettings({ accessTokenLifetime, condition }: ServerSettings): void {

@@ -8,6 +8,7 @@ import { showCountdown } from './countdown.ts'
 import { onClick, show } from './find.ts'
 import { connectKnobs } from './knobs.ts'
 import type { Line } from './narrate.ts'
+import { connectNetwork } from './network.ts'
 import { clearProblem, showProblem } from './problem.ts'
 import { createRelay } from './relay.ts'
 import { controlServers } from './server-control.ts'
@@ -21,6 +22,7 @@ import { witness } from './witness.ts'
 
 shiftClock()
 followClockOffset()
+connectNetwork()
 const tab = await takeLetter()
 const config: DemoConfig = await fetch('/config.json').then((response) => response.json()) // from our own server
 const relay = createRelay()
@@ -62,6 +64,9 @@ function say(line: Line): void {
   relay.tell({ type: 'said', tab, line })
 }
 
+session.subscribe((state) => {
+  if (state.status === 'signed-in' && !state.trouble) clearProblem() // it has passed
+})
 onClick('sign-in', () => beginSignIn(config))
 onClick('switch-user', () => beginSignIn(config))
 onClick('sign-out', () => session.signOut())

@@ -39,6 +39,8 @@ export function narrate({ type, detail }: Diagnostic): Line | null {
       return plain(detail.again ? 'sends the same refresh token again' : 'sends the refresh token')
     case 'answered':
       return answers[String(detail.outcome)] ?? faint(String(detail.outcome))
+    case 'revocation':
+      return detail.confirmed ? plain('has the tokens revoked at the server') : bad('could not have the tokens revoked')
     case 'token-refused':
       return bad('hears from the API that its token will not do')
     case 'read-failed':

@@ -104,3 +104,8 @@ export const ends = (page: Page) => page.evaluate(() => window.heard.ends)
 export const expirations = (page: Page) => page.evaluate(() => window.heard.expirations)
 
 export const number = async (page: Page, id: string): Promise<number> => Number(await page.locator(`#${id}`).textContent())
+
+/** Where in the diagram its session is. */
+export const place = (page: Page) => page.locator('#session').getAttribute('data-place')
+
+export const turn = (page: Page, knob: string, value: string) => page.locator(`input[name="${knob}"][value="${value}"]`).check()

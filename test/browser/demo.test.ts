@@ -2,7 +2,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Demo } from '../../demo/start.ts'
 import { launchChromium } from './chromium.ts'
-import { callAllTheTime, ends, expirations, isSignedIn, number, signIn, stageDemo } from './demo-tabs.ts'
+import { callAllTheTime, ends, expirations, isSignedIn, number, place, signIn, stageDemo, turn } from './demo-tabs.ts'
 
 let browser: Browser
 
@@ -10,10 +10,6 @@ beforeAll(async () => {
   browser = await launchChromium()
 })
 afterAll(() => browser?.close())
-
-const place = (page: Page) => page.locator('#session').getAttribute('data-place')
-
-const turn = (page: Page, knob: string, value: string) => page.locator(`input[name="${knob}"][value="${value}"]`).check()
 
 const expiresAt = (page: Page) =>
   page.evaluate(() => {
