@@ -34,6 +34,45 @@ test('after a reload, and in a new tab, the first call carries the token, and no
   expect(faults).toEqual([])
 })
 
+test('a page with a stored session opens its database once and reads once, and does nothing else before its first request (F27)', async () => {
+  const { server, context, open, uncaught } = await stage(browser)
+  await signInWithTokens(await open(), server)
+  await context.addInitScript(() => {
+    if (!isSecureContext) return // about:blank, before the page
+    const did: string[] = []
+    Object.assign(window, { did })
+    /** Notes each use of a method of the platform, by name and by one of its arguments. */
+    const watch = (owner: object, name: string, argument = Number.NaN) => {
+      const method = Reflect.get(owner, name)
+      Object.assign(owner, {
+        [name](this: unknown, ...args: unknown[]) {
+          did.push([name, args[argument] ?? []].flat().join(' '))
+          return method.apply(this, args)
+        },
+      })
+    }
+    watch(IDBFactory.prototype, 'open')
+    watch(IDBDatabase.prototype, 'transaction', 1)
+    watch(LockManager.prototype, 'request')
+    watch(LockManager.prototype, 'query')
+    watch(BroadcastChannel.prototype, 'postMessage')
+    watch(SubtleCrypto.prototype, 'generateKey')
+    watch(SubtleCrypto.prototype, 'encrypt')
+    watch(Storage.prototype, 'getItem')
+    watch(Storage.prototype, 'setItem')
+    watch(window, 'fetch')
+  })
+  const page = await open()
+  expect(await page.evaluate(() => window.app.call())).toBe(200)
+  const did = () => page.evaluate(() => (window as unknown as { readonly did: readonly string[] }).did) // set above
+  const before = await did()
+  expect(before.slice(0, before.indexOf('fetch'))).toEqual(['open', 'transaction readonly'])
+  await page.evaluate(() => window.app.session.refresh())
+  expect(await did()).toEqual(expect.arrayContaining(['request', 'encrypt', 'transaction readwrite', 'postMessage'])) // they would have been seen
+  expect(server.calls.map(({ credential, status }) => `${credential} ${status}`)).toEqual(['valid 200'])
+  expect(uncaught).toEqual([])
+})
+
 test('after the browser was closed and started again on the same profile, the user is still signed in (F42)', async () => {
   const demo = await startDemo()
   const folder = await newProfile()
