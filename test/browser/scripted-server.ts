@@ -73,10 +73,10 @@ async function bundleScripts(): Promise<Readonly<Record<string, string>>> {
   return { '/app.js': app, '/minified.js': minified, '/worker.js': worker }
 }
 
-/** Has the test page rendered ahead, and visits it by itself: Chromium renders nothing ahead for a page that a driver is attached to. */
+/** Has the test page rendered ahead, and visits it when it is let go: Chromium renders nothing ahead for a page that a driver is attached to. */
 const pageAhead = `<!doctype html><title>Ahead</title>
 <script type="speculationrules">{ "prerender": [{ "source": "list", "urls": ["/?call"], "eagerness": "immediate" }] }</script>
-<script>fetch('/api/ahead'); setTimeout(() => { fetch('/api/visit', { keepalive: true }); location.assign('/?call') }, 3000)</script>`
+<script>fetch('/api/held').then(() => location.assign('/?call'))</script>`
 
 const randomToken = (kind: string): string => `${kind}.${randomBytes(24).toString('hex')}`
 
@@ -168,12 +168,11 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
     const status = path === '/api/away' ? 302 : path === '/api/refuses' || (isApi && credential !== 'valid') ? 401 : 200
     const { method = '', headers } = request
     calls.push({ method, path, headers, body, credential, status })
+    if (path === '/api/held') await letGo()
     if (status === 302) {
       return void response.writeHead(302, { location: searchParams.get('to') ?? '/' }).end()
     } else if (status === 401) {
       response.setHeader('www-authenticate', `Bearer${credential === 'none' ? '' : ' error="invalid_token"'}`)
-    } else if (path === '/api/held') {
-      await letGo()
     } else if (path === '/api/trickle') {
       response.writeHead(200, { 'content-type': 'text/plain' }).write('the beginning')
       await letGo()
