@@ -37,6 +37,9 @@ export interface SimulatedTab {
   readonly signal: (signal: PageSignal) => void
   readonly setVisible: (visible: boolean) => void
   readonly freeze: () => void
+  /** As a freeze of which the page is told nothing, before or after: the machine sleeps, or is busy. */
+  readonly halt: () => void
+  /** It runs again, after either. */
   readonly thaw: () => void
   readonly crash: () => void
   /** Sets the wall clock of this tab, in ms beside the true time. */
@@ -61,6 +64,7 @@ export function createBrowser(timeline: Timeline, random: () => number, behaviou
     const openedAt = timeline.now()
     let dead = false
     let frozen = false
+    let told = false
     let visible: boolean | null = behaviour.prerenders ? null : true
     let offset = 0
     let slept = 0
@@ -211,6 +215,9 @@ export function createBrowser(timeline: Timeline, random: () => number, behaviou
       freeze() {
         if (frozen || dead) return
         signal('frozen')
+        frozen = told = true
+      },
+      halt() {
         frozen = true
       },
       thaw() {
@@ -219,7 +226,8 @@ export function createBrowser(timeline: Timeline, random: () => number, behaviou
         // A browser promises no order: the word that the page runs again may come first, last, or between (protocol §5.12).
         const tasks = waiting
         waiting = []
-        tasks.splice(Math.floor(random() * (tasks.length + 1)), 0, () => signal('resumed'))
+        if (told) tasks.splice(Math.floor(random() * (tasks.length + 1)), 0, () => signal('resumed'))
+        told = false
         for (const task of tasks) queueMicrotask(() => deliver(task))
       },
       crash() {

@@ -55,6 +55,31 @@ describe('M2: what holding the lock proves', () => {
   })
 })
 
+describe('rule 8: the lock, while a claim is watched', () => {
+  test('is let go: nobody else waits for it, and the claim that follows is not made under it', async () => {
+    const s = scene({ tabs: 2, rotation: 'grace' })
+    await s.tabs[0].session.signIn(s.server.grant())
+    for (const tab of s.tabs) tab.hide()
+    await s.advance(minutes(10))
+    const letGo = await takeLock(s)
+    s.server.fail('hang')
+    void callFrom(s.tabs[0]).catch(() => {})
+    await until(s, () => storedIn(s)?.claim)
+    s.tabs[0].crash()
+    letGo()
+    void callFrom(s.tabs[1]).catch(() => {})
+    await s.advance(seconds(1)) // the claim that it finds was made without the lock, and may be alive
+    const asked = s.now()
+    const free = await takeLock(s)
+    expect(s.now() - asked).toBe(0)
+    const { owner } = storedIn(s)?.claim ?? {}
+    s.server.fail('hang')
+    await until(s, () => storedIn(s)?.claim?.owner !== owner)
+    expect(storedIn(s)?.claim).toMatchObject({ locked: false })
+    free()
+  })
+})
+
 describe('M3: a claim acknowledged after a freeze', () => {
   test('is not sent under: the tab that took over has presented the token, and is the only one', async () => {
     const s = scene({ tabs: 2 })
@@ -567,6 +592,29 @@ describe('rule 8: how long a claim is watched', () => {
     await s.advance(minutes(1))
     expect(script.asked.map(({ token }) => token)).toEqual(['refresh-first', 'refresh-first'])
     expect(storedIn(s)?.grant?.refreshToken).toBe('refresh-late')
+  })
+})
+
+describe('rule 8: what counts of a watch', () => {
+  test('F20: is what the watcher itself has run: after a sleep of the machine it leaves the holder, whom it cannot see, the time to keep its answer', async () => {
+    const s = scene({ tabs: 2 })
+    s.browser.behaviour.hasLocks = false
+    await s.tabs[0].session.signIn(s.server.grant())
+    for (const tab of s.tabs) tab.hide()
+    await s.advance(minutes(10))
+    s.latency = () => seconds(2)
+    void callFrom(s.tabs[0]).catch(() => {})
+    await s.advance(seconds(1))
+    void callFrom(s.tabs[1]).catch(() => {})
+    await s.advance(seconds(1))
+    for (const tab of s.tabs) s.insideOf(tab).halt()
+    await s.advance(minutes(1)) // in which the answer has come
+    s.tabs[1].thaw()
+    await s.advance(seconds(1))
+    s.tabs[0].thaw()
+    await s.advance(seconds(30))
+    expect(s.server.presentations).toHaveLength(1)
+    for (const tab of s.tabs) expect((await settled(s, callFrom(tab))).value).toBe(200)
   })
 })
 
