@@ -4,7 +4,7 @@ export interface Test {
   readonly fullName: string
   readonly status: string
   /** What a test has counted, in words of its own: `{ schedules: 1234 }`. */
-  readonly meta?: { readonly counted?: Readonly<Record<string, string | number>> }
+  readonly meta?: { readonly counted?: Readonly<Record<string, string | number | boolean>> }
   /** From the folder of the tests. */
   readonly file: string
 }

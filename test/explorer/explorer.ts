@@ -11,7 +11,7 @@ export interface Found {
   readonly steps: number
   /** The first of each kind, with the shortest way there. */
   readonly violations: ReadonlyMap<string, readonly string[]>
-  /** Was everything visited? */
+  /** Was everything visited that has no more interruptions than were asked for? */
   readonly isWhole: boolean
 }
 
@@ -59,7 +59,8 @@ export async function explore(setting: Setting, memory: TabMemory = createTabMem
     for (const step of choice.steps) {
       const isOther = step.tab !== null && step.tab !== turn && (step.where === 'tab' || step.where === 'store')
       const count = most !== Infinity && isOther && isGoing ? interruptions + 1 : interruptions
-      if (count > most || known.size > limit) {
+      if (count > most) continue
+      if (known.size > limit) {
         isWhole = false
         continue
       }
