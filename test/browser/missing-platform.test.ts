@@ -137,16 +137,12 @@ test('nobody has to catch what a closed session leaves behind (F47, F72)', async
   const { server, open, uncaught } = await stage(browser)
   const page = await open()
   await signIn(page, server)
-  server.rules.slowness = 500
-  const came = await page.evaluate(async () => {
-    const refreshed = window.app.session.refresh().then(() => 'refreshed', window.app.nameOf)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    window.app.session.close()
-    return refreshed
-  })
-  expect(came).toBe('closed')
-  expect(await page.evaluate(() => window.app.call())).toBe('closed')
+  server.rules.slowness = 2_000
+  const came = page.evaluate(() => window.app.session.refresh().then(() => 'refreshed', window.app.nameOf))
   await expect.poll(() => server.refreshes.length).toBe(1)
+  await page.evaluate(() => window.app.session.close())
+  expect(await came).toBe('closed')
+  expect(await page.evaluate(() => window.app.call())).toBe('closed')
 
   // The refresh that was under way belongs to all tabs: the next page finds its tokens.
   server.rules.slowness = 0
