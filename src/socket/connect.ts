@@ -56,7 +56,9 @@ export function connect<Connection extends Closable>(
     }),
     session.on('refreshed', () => void refreshed()),
     page.listen((signal) => {
-      if (sessionId && !line && /^(online|resumed|visible)$/.test(signal)) void dial()
+      // Nobody hears what a sleeping page is told; and with an open socket Firefox and Safari would not keep it for the way back (F69).
+      if (signal === 'frozen') hangUp()
+      else if (sessionId && !line && signal !== 'hidden') void dial()
     }),
     hangUp,
   ]

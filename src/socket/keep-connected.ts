@@ -10,7 +10,8 @@ import { connect } from './connect.ts'
  * at the end of the session. The token goes where `open` puts it: a first message or a ticket, not a URL.
  *
  * Pauses between attempts grow from a second to a minute, and end when the network is back, the page is looked at again, or there are
- * new tokens. When `signal` aborts, `open` may stop: what it returns after that is closed. An opening has 30 s.
+ * new tokens. A page that is frozen, or left for another one, is disconnected until it is back. When `signal` aborts, `open` may stop:
+ * what it returns after that is closed. An opening has 30 s.
  * @returns the undo
  * @example
  * ```ts

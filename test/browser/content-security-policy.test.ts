@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { WebSocketServer } from 'ws'
 import { listen } from '../../demo/listen.ts'
 import { startProvider } from '../../demo/provider.ts'
 import { bundle } from './bundle.ts'
@@ -34,14 +34,12 @@ async function startApi(allowed: string) {
     if (isDemanding) response.setHeader('www-authenticate', `${scheme} error="insufficient_user_authentication", max_age="300"`)
     response.writeHead(!isDemanding && headers.authorization?.startsWith(scheme) ? 200 : 401).end()
   })
-  server.on('upgrade', ({ headers }, socket) => {
-    const accept = createHash('sha1').update(`${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
-    socket.write(`HTTP/1.1 101 \r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`)
-    socket.on('error', () => {})
-    onTestFinished(() => void socket.destroy())
-  })
+  const sockets = new WebSocketServer({ server })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => void server.close())
+  onTestFinished(() => {
+    for (const socket of sockets.clients) socket.terminate()
+    server.close()
+  })
   return `127.0.0.1:${(server.address() as { port: number }).port}` // it listens on a port
 }
 

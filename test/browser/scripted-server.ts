@@ -3,6 +3,7 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { TokenResponse } from 'latchkey'
+import { WebSocketServer } from 'ws'
 import { bundle } from './bundle.ts'
 
 /** What the server does from the next request on. */
@@ -29,6 +30,11 @@ export interface Call {
   readonly status: number
 }
 
+export interface Feed {
+  readonly credential: Call['credential']
+  readonly isOpen: boolean
+}
+
 /** A page, an authorization server and an API on one origin, scripted by the test. */
 export interface ScriptedServer {
   readonly origin: string
@@ -42,6 +48,8 @@ export interface ScriptedServer {
   /** The pages and scripts that browsers have asked for. */
   readonly visits: readonly string[]
   readonly calls: readonly Call[]
+  /** Sockets that were opened at `/api/feed`, by the token in their first message. */
+  readonly feeds: readonly Feed[]
   /** Every token that ever left. */
   readonly tokens: readonly string[]
   /** What a login would answer. */
@@ -87,6 +95,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
   const refreshes: ScriptedServer['refreshes'][number][] = []
   const revocations: string[] = []
   const calls: Call[] = []
+  const feeds: Feed[] = []
   const tokens: string[] = []
   const families = new Map<string, Family>()
   const access = new Map<string, { readonly until: number; readonly family: Family }>()
@@ -117,13 +126,11 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
     return issue(family)
   }
 
-  // A page may say when a request left (ms since 1970): a busy machine holds up what was sent in time.
-  function credentialOf({ headers }: IncomingMessage): Call['credential'] {
-    const token = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1]
+  function credentialOf(token: string | undefined, left: number): Call['credential'] {
     if (!token) return 'none'
     const known = access.get(token)
     if (!known || known.family.revoked) return 'invalid'
-    return known.until < Number(headers['x-left'] ?? Date.now()) ? 'expired' : 'valid'
+    return known.until < left ? 'expired' : 'valid'
   }
 
   const letGo = () => new Promise<void>((resolve) => held.push(resolve))
@@ -164,7 +171,9 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
       return sendJson(response, 200, {})
     }
 
-    const credential = credentialOf(request)
+    // A page may say when a request left (ms since 1970): a busy machine holds up what was sent in time.
+    const left = Number(request.headers['x-left'] ?? Date.now())
+    const credential = credentialOf(/^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1], left)
     const status = path === '/api/away' ? 302 : path === '/api/refuses' || (isApi && credential !== 'valid') ? 401 : 200
     const { method = '', headers } = request
     calls.push({ method, path, headers, body, credential, status })
@@ -183,6 +192,18 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
 
   const server = createServer((request, response) => {
     answer(request, response).catch(() => response.destroy())
+  })
+  const sockets = new WebSocketServer({ server, path: '/api/feed' }).on('connection', (socket) => {
+    socket.once('message', (token) => {
+      const credential = credentialOf(String(token), Date.now())
+      feeds.push({
+        credential,
+        get isOpen() {
+          return socket.readyState === socket.OPEN
+        },
+      })
+      if (credential !== 'valid') socket.close(4401)
+    })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
@@ -203,6 +224,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
     revocations,
     visits,
     calls,
+    feeds,
     tokens,
     grant: () => issue({ current: randomToken('refresh'), revoked: false, spent: new Set() }),
     invalidate: () => access.clear(),
@@ -213,6 +235,7 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
     close: () =>
       new Promise((resolve) => {
         release()
+        for (const socket of sockets.clients) socket.terminate()
         server.close(() => resolve())
         server.closeAllConnections()
       }),

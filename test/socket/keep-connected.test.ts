@@ -420,8 +420,8 @@ describe('F80', () => {
       await s.advance(100)
       const token = await s.tabs[0].session.getToken()
       expect(open()).toHaveLength(1)
-      expect(renews ? renewed.at(-1) : open()[0]!.token).toBe(token)
-      expect(lines.length).toBe(renews ? 1 : (freezes ? 1 : s.server.refreshes) + 1)
+      expect(renews && !freezes ? renewed.at(-1) : open()[0]!.token).toBe(token)
+      expect(lines.length).toBe(freezes ? 2 : renews ? 1 : s.server.refreshes + 1)
       expect(credentials(s).filter((credential) => credential !== 'valid')).toEqual([])
       undo()
     },

@@ -2,6 +2,7 @@
 
 import { createSession, isLatchkeyError, type Refresher, type Session, type SessionEnd, type SessionOptions } from 'latchkey'
 import { limits } from 'latchkey/limits'
+import { keepConnected } from 'latchkey/socket'
 import { broadcastPeers } from '../../../src/adapters/broadcast-peers.ts'
 import { browserClock } from '../../../src/adapters/clock.ts'
 import { deviceStore } from '../../../src/adapters/device-store.ts'
@@ -31,6 +32,8 @@ export interface App {
   readonly open: (options?: Partial<SessionOptions>) => Session
   readonly note: (what: string, detail?: string | null) => void
   readonly limits: typeof limits
+  /** Keeps a socket to the server open, and notes whenever it opens one. */
+  readonly keepFeed: () => void
   readonly call: (path?: string, init?: RequestInit) => Promise<Came>
   readonly nameOf: (error: unknown) => string
   readonly webLock: typeof webLock
@@ -86,6 +89,20 @@ session.onSessionExpired((end) => expirations.push(end))
 const call = (path = '/api/me', init?: RequestInit): Promise<Came> =>
   session.fetch(origin + path, init).then(({ status }) => status, nameOf)
 
+const keepFeed = () =>
+  void keepConnected(session, {
+    open: (token) =>
+      new Promise<WebSocket>((resolve, reject) => {
+        note('feed')
+        const socket = new WebSocket(`${origin.replace('http', 'ws')}/api/feed`)
+        socket.onerror = () => reject(new Error('The socket did not open.'))
+        socket.onopen = () => {
+          socket.send(token)
+          resolve(socket)
+        }
+      }),
+  })
+
 // What an app does that cannot wait: a call in the tick that makes the session.
 if (location.search === '?call') call('/api/first').then((came) => note('first call', String(came)))
 
@@ -98,6 +115,7 @@ window.app = {
   open,
   note,
   limits,
+  keepFeed,
   call,
   nameOf,
   webLock,
