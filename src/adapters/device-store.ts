@@ -1,4 +1,4 @@
-import { createStore, getMany, type UseStore, update } from 'idb-keyval'
+import { createStore, getMany, promisifyRequest, type UseStore, update } from 'idb-keyval'
 import type { EpochMs, Ms } from '../core/time.ts'
 import type { Store } from '../ports.ts'
 import { memoryStore } from './memory-store.ts'
@@ -57,14 +57,15 @@ export function deviceStore(): Store {
     sealingKey ??= await keyOf(open())
     const after = next === null ? undefined : await seal(next, sealingKey, key, until)
     let done = false
-    await update<Sealed | undefined>(
-      key,
-      (found) => {
-        done = stamp(found) === before
-        return done ? after : found
-      },
-      open(),
-    )
+    await open()('readwrite', (records) => {
+      const found = records.get(key)
+      found.onsuccess = () => {
+        done = stamp(found.result) === before
+        if (done && after) records.put(after, key)
+        else if (done) records.delete(key) // where no room is left even a record of nothing cannot be written (F39)
+      }
+      return promisifyRequest(records.transaction)
+    })
     if (done) lastRead.set(key, { sealed: after, text: next })
     else lastRead.delete(key)
     trusted ||= done
@@ -111,8 +112,7 @@ const sweep = (database: UseStore, now: EpochMs): Promise<void> =>
     asked.onsuccess = () => {
       const cursor = asked.result
       if (!cursor) return
-      const { value } = cursor // a record, the key, or nothing where a record has been
-      if (!value || value.until < now) cursor.delete()
+      if (cursor.value.until < now) cursor.delete() // the key has no such time
       cursor.continue()
     }
   })

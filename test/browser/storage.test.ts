@@ -138,6 +138,39 @@ test('a database that never opens holds nobody up for longer than two seconds (F
   expect(uncaught).toEqual([])
 })
 
+/** Until nothing more goes into the storage of the page, not ten bytes. */
+const fill = (page: Page) =>
+  page.evaluate(async () => {
+    const store = window.app.deviceStore()
+    for (let size = 1e6, made = 0; size >= 10; made++) {
+      if (!(await store.replace(`ballast:${made}`, null, 'x'.repeat(size)).catch(() => false))) size /= 10
+    }
+  })
+
+test('a disk that is full when a refresh is answered costs no call: the spent token makes room for the new one, and is not sent again after a reload (F39)', async () => {
+  const { server, open, context, uncaught } = await stage(browser)
+  const protocol = await context.newCDPSession(await open('/blank'))
+  await protocol.send('Storage.overrideQuotaForOrigin', { origin: server.origin, quotaSize: 3e6 })
+  const page = await open()
+  await signIn(page, server)
+  server.rules.slowness = 5_000
+  const refreshed = page.evaluate(() => window.app.session.refresh().then(() => 'refreshed', window.app.nameOf))
+  await expect.poll(() => server.refreshes).toEqual(['granted'])
+  await fill(page)
+  expect(await stored(page)).toMatchObject({ generation: 1, claim: { lasts: expect.any(Number) } }) // the answer has not come yet
+  server.rules.slowness = 0
+  expect(await refreshed).toBe('refreshed')
+  expect(await page.evaluate(() => window.app.call())).toBe(200)
+
+  await page.reload()
+  expect(await statusOf(page)).toBe('signed-in')
+  await protocol.send('Storage.overrideQuotaForOrigin', { origin: server.origin }) // there is room again
+  await page.evaluate(() => window.app.session.refresh())
+  expect(await page.evaluate(() => window.app.call())).toBe(200)
+  expect(server.refreshes).toEqual(['granted', 'granted'])
+  expect(uncaught).toEqual([])
+})
+
 test('a page that starts after its storage was cleared is signed out, without a word; a sign-out stays one (F42)', async () => {
   const { server, open, context, uncaught } = await stage(browser)
   const page = await open()
