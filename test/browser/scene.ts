@@ -1,6 +1,7 @@
 import type { SessionOptions } from 'latchkey'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
+import { fragments } from './database.ts'
 import type {} from './page/app.ts'
 import { type ScriptedServer, startScriptedServer } from './scripted-server.ts'
 
@@ -19,9 +20,18 @@ export async function stage(browser: Browser | BrowserContext, finished: typeof 
   const server = await startScriptedServer()
   const isBrowser = 'newContext' in browser
   const context = isBrowser ? await browser.newContext() : browser
+  const shown: string[] = []
+  context.on('console', (message) => shown.push(message.text()))
+  context.on('request', (request) => shown.push(request.url()))
   finished(async () => {
+    for (const page of context.pages()) shown.push(await contentOf(page))
     if (isBrowser) await context.close()
     await server.close()
+    const text = shown.join('\n')
+    expect(
+      fragments(server.tokens).filter((part) => text.includes(part)),
+      'seen in a console, an address or a document (REQ-29, F64)',
+    ).toEqual([])
   })
   const uncaught: string[] = []
   context.on('weberror', (report) => uncaught.push(String(report.error())))
@@ -36,6 +46,9 @@ export async function stage(browser: Browser | BrowserContext, finished: typeof 
     },
   }
 }
+
+/** What a page shows; nothing, if it is frozen and does not say. */
+const contentOf = (page: Page): Promise<string> => Promise.race([page.content().catch(() => ''), calm(1_000).then(() => '')])
 
 /** Signs in with what the server grants. */
 export async function signIn(page: Pick<Page, 'evaluate'>, server: ScriptedServer, subject?: string): Promise<void> {

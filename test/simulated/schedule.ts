@@ -253,7 +253,11 @@ function violations({ s, live, ears, work, broken, last }: Played, rotation: Rot
         : seconds(2)
   for (const { credential, at, revokedAt } of s.server.calls) {
     must(credential !== 'none' && credential !== 'expired', `a call went out at ${at} with a token that was ${credential}`)
-    must(revokedAt === null || at - revokedAt < lookedFor, `I6: a call went out at ${at} with a token that was revoked at ${revokedAt}`)
+    // That a server has found a reuse is heard at the next refresh.
+    must(
+      revokedAt === null || s.server.reused > 0 || at - revokedAt < lookedFor,
+      `I6: a call went out at ${at} with a token that was revoked at ${revokedAt}`,
+    )
   }
   for (const one of s.tabs) must(s.insideOf(one).reported.length === 0, 'a listener was in trouble')
   must(has('crash') || work.every(({ result }) => result), 'I5: somebody still waits')
@@ -332,6 +336,12 @@ const unharmed = ({ live, ears }: Played): readonly string[] => [
   ...(live.every(({ session }) => session.state.status === 'signed-in') ? [] : ['I4: somebody was signed out']),
 ]
 
+/** Only an answer that was lost makes a server refuse what is still good; and then the end says so (F33). */
+const explained = ({ ears }: Played): readonly string[] =>
+  [...ears.values()].some(({ ended }) => ended.some(({ reason, answerLost }) => reason === 'rejected' && !answerLost))
+    ? ['I4: a session ended, rejected, and no answer is said to have been lost']
+    : []
+
 const users: Mixture = { advance: 3, act: 4, signIn: 1, signOut: 1, mishap: 1 }
 const lives: Mixture = { advance: 3, act: 4, life: 2, fault: 2 }
 
@@ -360,10 +370,19 @@ export const chances = {
     also: unharmed,
   },
   graceful: {
-    title: 'the same, at a server that rotates, and forgives for ten seconds: all agree',
+    title: 'a server that forgives for ten seconds, and such tabs: all agree, and an end comes of a lost answer, and says so',
     rotation: 'grace',
     mixture: lives,
     played: noneForgets,
+    also: explained,
+  },
+  merciless: {
+    title: 'a server that forgives nothing, and such tabs: the same',
+    rotation: 'strict',
+    mixture: lives,
+    // A request that overtakes its own repetition revokes what that has brought: nobody can tell.
+    played: (steps) => noneForgets(steps).filter((step) => step.do !== 'slow'),
+    also: explained,
   },
   idle: {
     title: 'users who are there or not, in tabs that freeze and die: no end before its time, and none left after it',
