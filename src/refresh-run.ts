@@ -159,9 +159,9 @@ async function keep({ of, want, sent }: Presented, { issued, isOther }: Granted,
   // Somebody else's: the refresh token is kept until it is revoked, the access token is nobody's to use (REQ-49).
   const kept = isOther ? { ...next, grant: { ...next.grant, access: {} } } : next
   for (let anew = false; ; anew = true) {
-    const { record, found } = await insist({ type: 'grant', of, next: kept, anew })
+    const { record, found, stored } = await insist({ type: 'grant', of, next: kept, anew })
     if (record?.status === 'active') {
-      if (!isOther) return
+      if (!isOther) return stored // with the lock: nobody else may find the spent token and the lock free
       await insist({ type: 'end', of: record, reason: 'user-changed', wanted: false })
       return void revoke({ grant: { ...record.grant, access: next.grant.access }, subject: null })
     }

@@ -22,11 +22,15 @@ export interface SharedRecord {
   readonly restore: (of: SessionRecord) => Promise<Committed>
 }
 
-/** `record`: what it is now, or `null` if the write was refused; `found`: what it was; `asked`: when the store was told to write it. */
+/**
+ * `record`: what it is now, or `null` if the write was refused; `found`: what it was; `asked`: when the store was told to write it;
+ * `stored`: if no store took it, resolves when one has, or is not hoped for any more.
+ */
 interface Committed {
   readonly record: SessionRecord | null
   readonly found: SessionRecord | 'foreign' | null
   readonly asked: MonotonicMs
+  readonly stored?: Promise<void>
 }
 
 /** What was to be written, and what that would have come to. */
@@ -100,8 +104,8 @@ export function sharedRecord(
     for (let before: string | null | undefined, same = 0; ; ) {
       const text = await inTime(attempt(() => store.read(key)))
       // Refused, and the same is read again: a store that is behind itself gets the time to catch up (F08); one that takes nothing has failed.
-      if (text === before) await within(clock, 250, new Promise(() => {}))
-      if (text === before && ++same === 20) throw new Error('The store takes nothing.')
+      if (text === before) await pause(250)
+      if (text === before && ++same === 20) throw new Error('The store did not answer.')
       before = text
       const { committed: tried } = last
       if (tried && last.text === text) return heard(write, tried) // it went well
@@ -154,10 +158,19 @@ export function sharedRecord(
       const found = write.type === 'end' && write.wanted ? write.of : state().held.record
       const record = amend(found, write, now())
       if (isHeard(write)) feed(record ? { type: 'record-read', record, by: 'this-tab' } : { type: 'read-failed' })
-      return { record, found, asked: clock.now().mono }
+      return { record, found, asked: clock.now().mono, stored: stored() }
     }).finally(() => {
       acting -= Number(isAct(write))
     })
+  }
+
+  /** A store that was only slow takes what is held by now. */
+  async function stored(): Promise<void> {
+    for (let tries = 6; tries > 0; tries--) {
+      await pause(storeWait)
+      const { record } = state().held
+      if (record && (await restore(record).catch(ignore))) return
+    }
   }
 
   function tell({ session, generation }: SessionRecord, missing: boolean): void {
@@ -166,7 +179,7 @@ export function sharedRecord(
 
   async function askPeers(known: SessionRecord): Promise<void> {
     tell(known, true)
-    await within(clock, peersWait, new Promise(() => {}))
+    await pause(peersWait)
   }
 
   function restore(of: SessionRecord): Promise<Committed> {
@@ -192,13 +205,17 @@ export function sharedRecord(
     feed({ type: 'nobody-known' })
   }
 
+  function pause(span: Ms): Promise<unknown> {
+    return within(clock, span, new Promise(() => {}))
+  }
+
   async function inTime<T>(asked: Promise<T>): Promise<T> {
     const answer = await within(
       clock,
       storeWait,
       asked.then((value) => ({ value })),
     )
-    if (!answer) throw new Error('The store did not answer in time.')
+    if (!answer) throw new Error('The store did not answer.')
     return answer.value
   }
 }

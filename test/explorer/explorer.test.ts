@@ -67,6 +67,8 @@ describe.each(places)('a server of $rotation rotation, Web Locks: $hasLocks', (p
     { faults: ['evict'] },
     { faults: ['freeze'] },
     { faults: ['freeze', 'freeze'] },
+    { faults: ['slow store', 'slow store'] },
+    { faults: ['sign-in', 'sign-in'] },
     { faults: ['crash', 'nudge lost'] },
     { faults: ['write fails', 'nudge lost'] },
     { faults: ['busy', 'lost'] },

@@ -142,6 +142,25 @@ describe('M5: a commit that fails', () => {
     expect(s.server.reused).toBe(0)
   })
 
+  test.each([1, 6, 10])(
+    'a store that says nothing for %i seconds after an answer has it before anybody else may use the token',
+    async (span) => {
+      const s = scene({ tabs: 2 })
+      await s.tabs[0].session.signIn(s.server.grant())
+      for (const tab of s.tabs) tab.hide()
+      await s.advance(minutes(10))
+      s.latency = () => 500
+      void callFrom(s.tabs[0]).catch(() => {})
+      await until(s, () => s.server.presentations.length)
+      s.browser.behaviour.storeFault = () => 'hangs'
+      await s.advance(seconds(span))
+      s.browser.behaviour.storeFault = () => 'none'
+      expect((await settled(s, callFrom(s.tabs[1]))).value).toBe(200)
+      expect(s.server.presentations).toHaveLength(1)
+      expect(storedIn(s)?.generation).toBe(2)
+    },
+  )
+
   test('F39: a store that takes nothing any more leaves the new tokens in memory, and this page goes on with them', async () => {
     const s = scene()
     await s.tabs[0].session.signIn(s.server.grant())
