@@ -143,7 +143,7 @@ export function startEngine(
       case 'ask':
         return void recover().catch(ignore)
       case 'restore':
-        return void restore(order.record).catch(ignore)
+        return void restore().catch(ignore)
       case 'announce':
         audience.announced(order)
     }

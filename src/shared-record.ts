@@ -18,8 +18,8 @@ export interface SharedRecord {
   readonly askPeers: (known: SessionRecord) => Promise<void>
   /** As `askPeers`; and writes back what is held if nobody knows better. */
   readonly recover: () => Promise<void>
-  /** Writes it where the store has none, or an older one. */
-  readonly restore: (of: SessionRecord) => Promise<Committed>
+  /** Writes what is held where the store has nothing, or something older of it. Rejects if the store does not answer. */
+  readonly restore: () => Promise<unknown>
 }
 
 /**
@@ -168,8 +168,8 @@ export function sharedRecord(
   async function stored(): Promise<void> {
     for (let tries = 6; tries > 0; tries--) {
       await pause(storeWait)
-      const { record } = state().held
-      if (record && (await restore(record).catch(ignore))) return
+      const isDone = await restore().then(() => true, ignore)
+      if (isDone) return
     }
   }
 
@@ -182,9 +182,12 @@ export function sharedRecord(
     await pause(peersWait)
   }
 
-  function restore(of: SessionRecord): Promise<Committed> {
-    // A claim of nobody, so that a request still on its way is waited for.
-    return commit({ type: 'restore', of, claim: { owner: '', locked: false, lasts: policy.refreshTimeout } })
+  function restore(): Promise<unknown> {
+    return inTurn(async () => {
+      const of = state().held.record // by now: a grant may have come, and have been cleared
+      // A claim of nobody, so that a request still on its way is waited for.
+      return of && exchange({ type: 'restore', of, claim: { owner: '', locked: false, lasts: policy.refreshTimeout } })
+    })
   }
 
   /** Once at a time: it looks, and finding nothing is what it was asked for. */
@@ -200,7 +203,7 @@ export function sharedRecord(
     for (let asked = 0; asked < 2; asked++) {
       await askPeers(known)
       if ((await look()) || state().held.record?.session !== known.session) return
-      if (!state().stale) return void (await restore(known))
+      if (!state().stale) return void (await restore())
     }
     feed({ type: 'nobody-known' })
   }

@@ -114,7 +114,7 @@ export type Order =
   | { readonly do: 'expire'; readonly record: ActiveRecord }
   /** Ask the peers for the record that is gone, and write back what is known if nobody has anything better. */
   | { readonly do: 'ask' }
-  | { readonly do: 'restore'; readonly record: SessionRecord }
+  | { readonly do: 'restore' }
   | ({ readonly do: 'announce' } & Announcement)
 
 export type Announcement =

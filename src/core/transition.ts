@@ -120,11 +120,11 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
       if (held.kind !== 'loading') announce('signed-in', found, by)
     } else if (mine.status === 'ended') {
       // Whoever knows the end and meets an older record of that session writes the tombstone again (rule 9).
-      if (found.generation < mine.generation) orders.push({ do: 'restore', record: mine })
+      if (found.generation < mine.generation) orders.push({ do: 'restore' })
     } else if (found.status === 'ended') {
       end(found, by)
     } else if (found.generation < mine.generation) {
-      orders.push({ do: 'restore', record: mine })
+      orders.push({ do: 'restore' })
     } else {
       hold(found)
       if (found.generation > mine.generation && !(held.kind === 'signed-in' && held.arriving)) announce('refreshed', found, by)
@@ -162,7 +162,7 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     const same = record?.session === session
     // Who is out of date itself has nothing to write back.
     if (isMissing && record && !state.stale && (!same || record.generation > generation))
-      orders.push({ do: 'restore', record }) // before they write back what is out of date
+      orders.push({ do: 'restore' }) // before they write back what is out of date
     else if (!same || record.generation < generation) {
       if (record) change({ stale: true })
       change({ looking: false }) // what is being read may have been asked for too early

@@ -124,7 +124,7 @@ const table: Record<Fact['type'], readonly Row[]> = {
       from: signedIn({}, later),
       fact: read(active()),
       to: looked(),
-      orders: [{ do: 'restore', record: later }],
+      orders: [{ do: 'restore' }],
     },
     {
       name: 'F10, F11: another user in the place of ours ends our session',
@@ -192,7 +192,7 @@ const table: Record<Fact['type'], readonly Row[]> = {
       from: signedOut({}, ended()),
       fact: read(active()),
       to: looked(),
-      orders: [{ do: 'restore', record: ended() }],
+      orders: [{ do: 'restore' }],
     },
   ],
   'read-failed': [
@@ -301,14 +301,14 @@ const table: Record<Fact['type'], readonly Row[]> = {
       name: 'F42: a record that is missed is written by who knows later',
       from: signedIn({}, later),
       fact: news({ missing: true }),
-      orders: [{ do: 'restore', record: later }],
+      orders: [{ do: 'restore' }],
     },
     { name: 'F42: a record that is missed is not written by who knows the same', from: signedIn(), fact: news({ missing: true }) },
     {
       name: 'F66: an ended session that is missed is answered with its end',
       from: signedOut({}, ended()),
       fact: news({ missing: true }),
-      orders: [{ do: 'restore', record: ended() }],
+      orders: [{ do: 'restore' }],
     },
   ],
   woke: [

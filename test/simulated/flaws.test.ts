@@ -671,6 +671,27 @@ describe('rule 11: a tab that slept and finds no record', () => {
     expect(s.server.calls).toEqual([])
   })
 
+  test('F42: what a tab writes back is what it has by then, though it was asked when it had less', async () => {
+    const s = scene()
+    await s.tabs[0].session.signIn(s.server.grant())
+    s.browser.behaviour.storeDelay = () => 5
+    s.latency = () => 50
+    const written: number[] = []
+    const set = s.browser.records.set.bind(s.browser.records)
+    s.browser.records.set = (key, text) => {
+      written.push(JSON.parse(text).generation)
+      return set(key, text)
+    }
+    void s.tabs[0].session.refresh()
+    await until(s, () => s.server.presentations.length, 1)
+    s.browser.records.clear()
+    s.tabs[0].show() // looks, and finds nothing
+    await until(s, () => written.at(-1) === 2, 1)
+    s.browser.records.clear()
+    await s.advance(seconds(40))
+    expect(written.slice(written.indexOf(2))).toEqual([2, 2])
+  })
+
   test('F42: one that was awake goes on with what it has', async () => {
     const s = scene()
     await s.tabs[0].session.signIn(s.world.server.grant())
