@@ -1,10 +1,11 @@
 /**
  * Changes one thing at a time in the core and the engine, and sees whether a test notices: first the tests that take seconds, then, for
- * what those let pass, all that leave nothing to chance. Prints the score by file, and whatever nobody noticed. Takes about an hour on two
- * cores; file names narrow it: `npm run mutation -- src/engine.ts`.
+ * what those let pass, all that leave nothing to chance. Prints the score by file, and whatever nobody noticed; the scores are kept for `npm run
+ * reliability`. Takes about an hour on two cores; file names narrow it: `npm run mutation -- src/engine.ts`.
  */
 import { relative } from 'node:path'
 import { Stryker } from '@stryker-mutator/core'
+import { keepRun } from './long-runs.ts'
 
 type MutantResult = Awaited<ReturnType<Stryker['runMutationTest']>>[number]
 
@@ -28,7 +29,10 @@ for (const mutant of first) {
   })
 }
 console.log(unnoticed.sort().join('\n'))
-for (const [file, { mutants, noticed }] of [...scores].sort()) console.log(row(file, mutants, noticed))
+for (const [file, { mutants, noticed }] of [...scores].sort()) {
+  console.log(row(file, mutants, noticed))
+  keepRun('mutation', file, { mutants, noticed })
+}
 const all = [...scores.values()]
 const total = { mutants: sum(all.map(({ mutants }) => mutants)), noticed: sum(all.map(({ noticed }) => noticed)) }
 console.log(row('together', total.mutants, total.noticed))

@@ -3,6 +3,7 @@
  * schedules that were explored and tried, the engines. Nothing there is written by hand.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { type LongRun, longRuns, sources } from './long-runs.ts'
 import { passed, placesNaming, root, summary } from './test-results.ts'
 
 /** What no test here can show. */
@@ -18,7 +19,9 @@ const report = [
   '',
   summary,
   '',
+  ...explored(),
   ...counts(),
+  ...mutations(),
   '## The failures that users of other clients report',
   '',
   ...scenarios(),
@@ -27,16 +30,109 @@ const report = [
 console.log(report)
 writeFileSync(new URL('docs/reliability.md', root), `${report}\n`)
 
-/** What tests have counted, one line for each. */
+/** Every order of the steps of two tabs: by faults, and by what there is to cope with them. */
+function explored(): readonly string[] {
+  const runs = longRuns('explore')
+  const found = Object.entries(runs)
+  const total = (what: string) => sumOf(Object.values(runs), what)
+  return [
+    '## Every order of the steps of two tabs',
+    '',
+    'The real engine, in two tabs whose token has expired; each fault may happen once, at any point, to either tab, or not at all. A cell says in how many different worlds the invariants I1 to I7 of [the protocol](protocol.md) were looked at, and by how many schedules these are reached; `+`: as far as a limit, those with the fewest interruptions first. `≤ 1`: schedules in which a tab that could go on is interrupted by the other one at most once.',
+    '',
+    'In each `npm test`:',
+    '',
+    ...matrix(passed.flatMap(({ meta }) => (meta?.counted?.setting ? [[String(meta.counted.setting), meta.counted] as const] : []))),
+    ...(found.length === 0
+      ? []
+      : [
+          `By \`npm run explore\` (${originOf(Object.values(runs))}): ${found.length} settings, ${total('worlds').toLocaleString('en')} worlds, ${total('violations')} violations but for what no client can prevent (a record that is evicted while whoever knows it is gone, asleep or not heard). Pairs of faults with at most one interruption; the worlds of all kinds of server, with Web Locks and without:`,
+          '',
+          ...sums(found),
+        ]),
+  ]
+}
+
+type Counted = Readonly<Record<string, unknown>>
+
+/** One row for each set of faults, one column for each kind of server. */
+function matrix(found: readonly (readonly [setting: string, counted: Counted])[]): readonly string[] {
+  const columns = namesOf(found.map(([setting]) => placeOf(setting)))
+  const rowOf = ([setting, { interruptions }]: readonly [string, Counted]) => `${faultsOf(setting)}${interruptions === 1 ? ' (≤ 1)' : ''}`
+  const cellOf = ({ worlds, schedules, violations, isWhole }: Counted) =>
+    `${inFigures(worlds)}${isWhole ? '' : '+'} worlds, ${inFigures(schedules)} schedules, ${violations} violations`
+  return [
+    `| faults | ${columns.join(' | ')} |`,
+    `|---|${columns.map(() => '---|').join('')}`,
+    ...namesOf(found.map(rowOf)).map((row) => {
+      const cells = new Map(found.filter((one) => rowOf(one) === row).map(([setting, counted]) => [placeOf(setting), cellOf(counted)]))
+      return `| ${row} | ${columns.map((column) => cells.get(column) ?? '').join(' | ')} |`
+    }),
+    '',
+  ]
+}
+
+/** How many worlds were visited with each fault, and with each pair of them. */
+function sums(found: readonly (readonly [setting: string, run: LongRun])[]): readonly string[] {
+  const rows = namesOf(found.map(([setting]) => faultsOf(setting))).map((faults) => {
+    const runs = found.filter(([setting]) => faultsOf(setting) === faults).map(([, run]) => run)
+    const isWhole = runs.every((run) => run.isWhole)
+    return `| ${faults} | ${runs.length} | ${inFigures(sumOf(runs, 'worlds'))}${isWhole ? '' : '+'} | ${sumOf(runs, 'violations')} |`
+  })
+  return ['| faults | settings | worlds | violations |', '|---|---|---|---|', ...rows, '']
+}
+
+const namesOf = (names: readonly string[]): readonly string[] => [...new Set(names)]
+
+const sumOf = (runs: readonly LongRun[], what: string): number => runs.reduce((sum, run) => sum + Number(run[what]), 0)
+
+const placeOf = (setting: string): string => setting.split(', ', 2).join(', ')
+
+const faultsOf = (setting: string): string => setting.split(', ')[2] ?? ''
+
+const inFigures = (count: unknown): string => (typeof count === 'number' ? count.toLocaleString('en') : String(count))
+
+/** When runs ended, and whether they are of what `src` holds now. */
+function originOf(runs: readonly LongRun[]): string {
+  const days = [...new Set(runs.map(({ on }) => on))].sort()
+  const isCurrent = runs.every((run) => run.sources === sources)
+  return `${days.join(', ')}, ${isCurrent ? 'of these sources' : 'some of it of earlier sources'}`
+}
+
+/** What of a changed core no test notices. */
+function mutations(): readonly string[] {
+  const found = Object.entries(longRuns('mutation')).sort()
+  if (found.length === 0) return []
+  const total = (what: string) =>
+    sumOf(
+      found.map(([, run]) => run),
+      what,
+    )
+  const row = (name: string, mutants: number, noticed: number, when: string) =>
+    `| ${name} | ${mutants.toLocaleString('en')} | ${noticed.toLocaleString('en')} | ${((100 * noticed) / mutants).toFixed(1)} % | ${when} |`
+  return [
+    '## Changes that tests notice',
+    '',
+    '`npm run mutation` changes one thing at a time, and sees whether a test fails. What is left: [decision 18](decisions/018-what-no-test-notices.md).',
+    '',
+    '| file | changes | noticed | | |',
+    '|---|---|---|---|---|',
+    ...found.map(([file, run]) => row(file, Number(run.mutants), Number(run.noticed), originOf([run]))),
+    row('together', total('mutants'), total('noticed'), ''),
+    '',
+  ]
+}
+
+/** What other tests have counted, one line for each. */
 function counts(): readonly string[] {
   const lines = passed.flatMap(({ fullName, meta }) =>
-    meta?.counted
+    meta?.counted && !meta.counted.setting
       ? `| ${fullName.replaceAll('|', '\\|')} | ${Object.entries(meta.counted)
           .map(([what, count]) => `${what}: ${typeof count === 'number' ? count.toLocaleString('en') : count}`)
           .join(', ')} |`
       : [],
   )
-  return lines.length === 0 ? [] : ['## Orders of events, by chance and exhaustively', '', '| what | counted |', '|---|---|', ...lines, '']
+  return lines.length === 0 ? [] : ['## Orders of events by chance', '', '| what | counted |', '|---|---|', ...lines, '']
 }
 
 function scenarios(): readonly string[] {

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { note } from '../counted.ts'
 import { explore, type Found, printed, replay } from './explorer.ts'
 import { createTabMemory } from './remembered-tab.ts'
-import { rowOf } from './row.ts'
+import { nameOf, rowOf } from './row.ts'
 import type { Fault, Mutation, Setting } from './world.ts'
 
 // Every order in which the steps of two tabs can come around one expiry, with the real engine, against the invariants I1 to I7.
@@ -21,9 +21,9 @@ async function look(setting: Setting, limit?: number): Promise<Found> {
 }
 
 /** Schedules beyond a thousand million are counted in round figures. */
-const countsOf = ({ setting: { rotation, hasLocks, faults, interruptions }, schedules, worlds, violations, isWhole }: Found) => ({
-  setting: [rotation, hasLocks ? 'locks' : 'no-locks', ...(faults.length ? faults : ['none'])].join(' '),
-  interruptions: interruptions ?? 'any',
+const countsOf = ({ setting, schedules, worlds, violations, isWhole }: Found) => ({
+  setting: nameOf(setting),
+  interruptions: setting.interruptions ?? 'any',
   schedules: schedules < 1e9 ? schedules : schedules.toExponential(1),
   worlds,
   violations: violations.size,
