@@ -82,15 +82,25 @@ function sums(found: readonly (readonly [setting: string, run: LongRun])[]): rea
   return ['| faults | settings | worlds | violations |', '|---|---|---|---|', ...rows, '']
 }
 
-const namesOf = (names: readonly string[]): readonly string[] => [...new Set(names)]
+function namesOf(names: readonly string[]): readonly string[] {
+  return [...new Set(names)]
+}
 
-const sumOf = (runs: readonly LongRun[], what: string): number => runs.reduce((sum, run) => sum + Number(run[what]), 0)
+function sumOf(runs: readonly LongRun[], what: string): number {
+  return runs.reduce((sum, run) => sum + Number(run[what]), 0)
+}
 
-const placeOf = (setting: string): string => setting.split(', ', 2).join(', ')
+function placeOf(setting: string): string {
+  return setting.split(', ', 2).join(', ')
+}
 
-const faultsOf = (setting: string): string => setting.split(', ')[2] ?? ''
+function faultsOf(setting: string): string {
+  return setting.split(', ')[2] ?? ''
+}
 
-const inFigures = (count: unknown): string => (typeof count === 'number' ? count.toLocaleString('en') : String(count))
+function inFigures(count: unknown): string {
+  return typeof count === 'number' ? count.toLocaleString('en') : String(count)
+}
 
 /** When runs ended, and whether they are of what `src` holds now. */
 function originOf(runs: readonly LongRun[]): string {
