@@ -22,6 +22,7 @@ interface Session {
   endsAt: number
   /** One at a time: the provider takes each refresh token once. */
   renewing: Promise<void> | null
+  ending: Promise<boolean> | null
 }
 
 /** How much longer than it says a session lasts, in seconds: who comes at the last moment, or after a short sleep, is not too late. */
@@ -55,6 +56,7 @@ export function backendForFrontend({ origin, provider, api, idle }: BackendForFr
       pending.delete(begun)
       if (!check) return answerJson(response, 400, { error: 'not begun in this browser' })
       const tokens = await provider.finish(url, check)
+      if (!tokens) return redirect(response, '/', [signIn.clear])
       await end(id)
       const fresh = newId() // never an id that the browser had before: somebody else may know it (session fixation)
       sessions.set(fresh, sessionOf(tokens))
@@ -80,13 +82,14 @@ export function backendForFrontend({ origin, provider, api, idle }: BackendForFr
     answerJson(response, 404, { error: 'nothing here' })
   }
 
-  function sessionOf(tokens: Awaited<ReturnType<CodeFlow['finish']>>): Session {
+  function sessionOf(tokens: NonNullable<Awaited<ReturnType<CodeFlow['finish']>>>): Session {
     const claims = JSON.parse(Buffer.from(tokens.id_token?.split('.')[1] ?? '', 'base64url').toString()) // validated by `finish`
     const times = { renewAt: renewalOf(tokens), endsAt: newEnd() }
-    return { subject: claims.sub, refreshToken: tokens.refresh_token ?? '', accessToken: tokens.access_token, ...times, renewing: null }
+    const kept = { refreshToken: tokens.refresh_token ?? '', accessToken: tokens.access_token }
+    return { subject: claims.sub, ...kept, ...times, renewing: null, ending: null }
   }
 
-  /** Has a good access token now; `false`: the provider has ended the session. Rejects if the provider cannot say. */
+  /** Has a good access token now; `false`: the session has ended. Rejects if the provider cannot say. */
   async function renewed(session: Session): Promise<boolean> {
     if (Date.now() < session.renewAt) return true
     session.renewing ??= provider
@@ -98,7 +101,7 @@ export function backendForFrontend({ origin, provider, api, idle }: BackendForFr
       })
       .finally(() => (session.renewing = null))
     return session.renewing.then(
-      () => true,
+      () => Date.now() < session.endsAt, // and not signed out meanwhile
       (error) => {
         if (isInvalidGrant(error)) return false
         throw error
@@ -111,13 +114,18 @@ export function backendForFrontend({ origin, provider, api, idle }: BackendForFr
     const session = sessions.get(id)
     if (!session) return true
     session.endsAt = 0
+    session.ending ??= revoked(session).finally(() => (session.ending = null))
+    const isRevoked = await session.ending
+    if (isRevoked) sessions.delete(id)
+    return isRevoked
+  }
+
+  async function revoked(session: Session): Promise<boolean> {
     await session.renewing?.catch(() => {}) // what it brings is revoked, not what it has spent
-    const isRevoked = await provider.revoke(session.refreshToken).then(
+    return provider.revoke(session.refreshToken).then(
       () => true,
       () => false,
     )
-    if (isRevoked) sessions.delete(id)
-    return isRevoked
   }
 
   /** The cookie stays here, the token goes on. */

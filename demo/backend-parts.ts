@@ -8,7 +8,8 @@ import type { BackendClient } from './provider.ts'
 export interface CodeFlow {
   /** Where the user signs in, and what proves on the way back that it is this sign-in. */
   readonly begin: () => Promise<{ readonly url: URL; readonly check: Check }>
-  readonly finish: (callback: URL, check: Check) => Promise<oauth.TokenEndpointResponse>
+  /** `null` if the user has declined. */
+  readonly finish: (callback: URL, check: Check) => Promise<oauth.TokenEndpointResponse | null>
   /** Rejects with an error of the code `invalid_grant` once the session is over. */
   readonly refresh: (refreshToken: string) => Promise<oauth.TokenEndpointResponse>
   readonly revoke: (refreshToken: string) => Promise<void>
@@ -44,9 +45,14 @@ export async function codeFlow(issuer: string, { clientId, clientSecret, redirec
       return { url, check }
     },
     async finish(callback, { state, nonce, verifier }) {
-      const params = oauth.validateAuthResponse(server, client, callback, state)
-      const answer = await oauth.authorizationCodeGrantRequest(server, client, secret, params, redirectUri, verifier, options)
-      return oauth.processAuthorizationCodeResponse(server, client, answer, { expectedNonce: nonce, requireIdToken: true })
+      try {
+        const params = oauth.validateAuthResponse(server, client, callback, state)
+        const answer = await oauth.authorizationCodeGrantRequest(server, client, secret, params, redirectUri, verifier, options)
+        return await oauth.processAuthorizationCodeResponse(server, client, answer, { expectedNonce: nonce, requireIdToken: true })
+      } catch (error) {
+        if (error instanceof oauth.AuthorizationResponseError && error.error === 'access_denied') return null
+        throw error
+      }
     },
     async refresh(refreshToken) {
       const answer = await oauth.refreshTokenGrantRequest(server, client, secret, refreshToken, options)

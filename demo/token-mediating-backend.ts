@@ -23,13 +23,14 @@ const grace = 30_000
 
 /**
  * A token-mediating backend (RFC 10017 §6.2): it keeps the refresh token in a sealed HttpOnly cookie and gives the page access tokens, with
- * which it calls APIs itself. It remembers nothing but the last answers. In the page:
+ * which it calls APIs itself. It remembers nothing but the last answers and sign-outs. In the page:
  * `refreshEndpoint('/auth/refresh', { refreshToken: 'cookie', logout: '/auth/logout', csrf: { header: 'X-CSRF-Token', cookie: 'csrf' } })`.
  */
 export function tokenMediatingBackend({ origin, provider }: TokenMediatingBackendOptions): RequestListener {
   const key = randomBytes(32)
   const pending = new Map<string, Awaited<ReturnType<CodeFlow['begin']>>['check']>()
   const answers = new Map<string, Promise<Tokens>>()
+  const over = new Set<string>() // sessions by their CSRF value, for as long as their last answers are kept
   const sessionCookie = cookie(origin, 'refresh')
   const csrfCookie = cookie(origin, 'csrf', 'SameSite=Strict') // which the page reads, and sends back in a header: a signed double submit
   const signIn = signInCookie(origin)
@@ -48,7 +49,9 @@ export function tokenMediatingBackend({ origin, provider }: TokenMediatingBacken
       const check = pending.get(begun)
       pending.delete(begun)
       if (!check) return answerJson(response, 400, { error: 'not begun in this browser' })
-      const { refresh_token: refreshToken = '' } = await provider.finish(url, check)
+      const tokens = await provider.finish(url, check)
+      if (!tokens) return redirect(response, '/', [signIn.clear])
+      const { refresh_token: refreshToken = '' } = tokens
       const csrf = randomBytes(32).toString('base64url') // new with each sign-in, as is the cookie: nothing from before goes on
       return redirect(response, '/', [sessionCookie.set(seal({ refreshToken, csrf })), csrfCookie.set(csrf), signIn.clear])
     }
@@ -60,17 +63,21 @@ export function tokenMediatingBackend({ origin, provider }: TokenMediatingBacken
     if (request.headers['x-csrf-token'] !== session.csrf || !isOurPage(request)) return answerJson(response, 403, { error: 'csrf' })
 
     if (url.pathname === '/auth/logout') {
-      const isRevoked = await provider.revoke(session.refreshToken).then(
+      over.add(session.csrf)
+      setTimeout(() => over.delete(session.csrf), grace).unref()
+      const refreshToken = await lastOf(session.refreshToken)
+      const isRevoked = await provider.revoke(refreshToken).then(
         () => true,
         () => false,
       )
-      const over = [sessionCookie.set(seal({ ...session, isOver: true }))]
-      return void response.writeHead(isRevoked ? 204 : 503, { 'set-cookie': isRevoked ? gone : over }).end()
+      const kept = [sessionCookie.set(seal({ ...session, refreshToken, isOver: true }))]
+      return void response.writeHead(isRevoked ? 204 : 503, { 'set-cookie': isRevoked ? gone : kept }).end()
     }
-    if (session.isOver) return answerJson(response, 401, { error: 'signed out' })
+    if (session.isOver || over.has(session.csrf)) return answerJson(response, 401, { error: 'signed out' })
     if (url.pathname !== '/auth/refresh') return answerJson(response, 404, { error: 'nothing here' })
     try {
       const tokens = await refreshed(session.refreshToken)
+      if (over.has(session.csrf)) return answerJson(response, 401, { error: 'signed out' }) // while the provider was asked
       const { access_token, token_type, expires_in, id_token, refresh_token: refreshToken = session.refreshToken } = tokens
       answerJson(response, 200, { access_token, token_type, expires_in, id_token }, [sessionCookie.set(seal({ ...session, refreshToken }))])
     } catch (error) {
@@ -88,6 +95,12 @@ export function tokenMediatingBackend({ origin, provider }: TokenMediatingBacken
     asked.catch(() => answers.delete(refreshToken))
     setTimeout(() => answers.delete(refreshToken), grace).unref()
     return asked
+  }
+
+  /** What the provider has given for it meanwhile: that is what is good, and to be revoked. */
+  async function lastOf(refreshToken: string): Promise<string> {
+    const next = (await answers.get(refreshToken)?.catch(() => null))?.refresh_token
+    return next && next !== refreshToken ? lastOf(next) : refreshToken
   }
 
   /** AES-256-GCM: whoever finds the cookie, on a disk or in a log, has no refresh token. */

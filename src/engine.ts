@@ -1,6 +1,6 @@
 import type { ActiveRecord, EndReason } from './core/record.ts'
 import { type Announcement, type Fact, initialState, type Order, type Policy, type State } from './core/state.ts'
-import type { Ms, Now } from './core/time.ts'
+import type { MonotonicMs, Ms, Now } from './core/time.ts'
 import { nextWake, transition } from './core/transition.ts'
 import { type Need, type Verdict, verdict } from './core/verdict.ts'
 import { endOf } from './core/write.ts'
@@ -27,7 +27,7 @@ export interface Engine {
   readonly feed: (fact: Fact) => void
   /** Resolves when it is known here what the store says, or that it does not. */
   readonly look: () => Promise<unknown>
-  /** What a caller gets: at once if it can be said, else when it can be, and in any case 2 s after `refreshTimeout`; ten minutes for one that is held. */
+  /** What a caller gets: at once if it can be said, else when it can be, and in any case when there has been nothing new from the server for `refreshTimeout` and 2 s; ten minutes for one that is held. */
   readonly obtain: (need: Need) => Verdict | Promise<Verdict>
   /** In use from now on. Resolves when other tabs can see it; or there is no store that takes it. */
   readonly signIn: (record: ActiveRecord) => Promise<void>
@@ -47,7 +47,7 @@ const revokeWait: Ms = 10_000
 
 interface Waiter {
   readonly need: Need
-  readonly until: number
+  until: MonotonicMs
   readonly settle: (verdict: Verdict) => void
 }
 
@@ -68,6 +68,7 @@ export function startEngine(
   const watchers = new Set<() => void>()
   let departure = Promise.resolve(false)
   let cancelWake = () => {}
+  const patience = policy.refreshTimeout + 2_000
 
   const now = (): Now => ({ ...clock.now(), chance: random.chance() })
   const shared = sharedRecord(ports, policy, key, {
@@ -97,6 +98,9 @@ export function startEngine(
     state = after
     if (after.held !== before.held || after.lookedAt !== before.lookedAt || after.onlineAt !== before.onlineAt || after.closed) {
       audience.changed(after)
+      // Whoever waits for a token of another resource has been waiting for this one's turn, too (F60).
+      if (generationOf(after) !== generationOf(before))
+        for (const waiter of waiters) waiter.until = Math.max(waiter.until, now().mono + patience)
       for (const tell of watchers) tell()
       watchers.clear()
     }
@@ -220,7 +224,7 @@ export function startEngine(
       return (
         verdict(state, need, time, policy) ??
         new Promise((settle) => {
-          waiters.add({ need, settle, until: time.mono + (need.after ? holdWait : policy.refreshTimeout + 2_000) })
+          waiters.add({ need, settle, until: time.mono + (need.after ? holdWait : patience) })
           feed(isHeld(need) ? { type: 'woke' } : { type: 'token-needed', goal: need, waiting: true })
         })
       )
@@ -247,5 +251,7 @@ export function startEngine(
     },
   }
 }
+
+const generationOf = ({ held }: State) => held.record?.generation
 
 const ignore = () => {}

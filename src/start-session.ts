@@ -130,10 +130,11 @@ export function startSession(settings: Settings, ports: Ports): Session {
     const access = record?.status === 'active' ? record.grant.access : {}
     const later = (want: Want, key: string) => renew({ ...want, from: access[key]?.generation ?? 0 }, insteadOf === undefined, signal)
     if (insteadOf === undefined) {
-      await later(own, '')
-      // What has changed for the user has changed at every API.
-      for (const { want, key } of targets) if (key && access[key]) await later(want, key)
-      return
+      // What has changed for the user has changed at every API; one that is refused now keeps no other from its new token.
+      const renewals = [later(own, '')]
+      for (const { want, key } of targets) if (key && access[key]) renewals.push(later(want, key))
+      await Promise.allSettled(renewals)
+      return void (await Promise.all(renewals))
     }
     const [key, token] = Object.entries(access).find(([, it]) => reveal(it.token) === insteadOf) ?? ['']
     if (token || record?.status !== 'active') await later(targets.find((target) => target.key === key)?.want ?? own, key) // else it is in use no more

@@ -16,7 +16,7 @@ export const arrival = (
   now: Moment,
 ): ActiveRecord => {
   // What an app has kept for a while before it signed in with it.
-  const { sent = now, sessionLasts, authAge } = issued
+  const { sent = now, sessionLasts, sessionExpiry, authAge } = issued
   const kept = now.mono - sent.mono
   return {
     version: recordVersion,
@@ -24,7 +24,12 @@ export const arrival = (
     generation,
     fence: 0,
     subject: subject ?? issued.subject,
-    bounds: { signedInAt: now.wall, lasts: sessionLasts === null ? null : Math.max(sessionLasts - kept, 0), age: (authAge ?? 0) + kept },
+    bounds: {
+      signedInAt: now.wall,
+      lasts: sessionLasts === null ? null : Math.max(sessionLasts - kept, 0),
+      expiry: sessionExpiry,
+      age: (authAge ?? 0) + kept,
+    },
     issuer,
     status: 'active',
     claim: null,
@@ -42,7 +47,7 @@ export function renewal(of: ActiveRecord, want: Want, issued: Issued, sent: Mome
   const { signedInAt, lasts: bound } = of.bounds
   const last = of.grant.access[key]
   // A token of no use, or the one that was to be replaced, with no less of a life than it had: asking again gives it again (F25).
-  const { lasts, subject } = issued
+  const { lasts, subject, sessionExpiry: expiry } = issued
   const text = reveal(issued.accessToken)
   const isSame = last && text && reveal(last.token) === text && (lasts ?? Infinity) >= (last.life?.lasts ?? 0)
   // Its life was over on the way: the next may be quicker; the one after that, not for the asking alone.
@@ -51,10 +56,13 @@ export function renewal(of: ActiveRecord, want: Want, issued: Issued, sent: Mome
   // A cookie may have become another user's, who has signed in on a page of the server: that is another session (F10). Who was unknown counts as another.
   const isOther = !text && subject && subject !== of.subject
   const left = isOther ? null : bound && Math.max(bound - (sent.wall - signedInAt), 0)
+  // An ID token that is sent along again says how much was left when it was made.
+  const told = expiry && expiry === of.bounds.expiry ? null : issued.sessionLasts
   return {
     retry: isSame || lasts === 0 ? backOff(of.retry, now, true, null, 40_000) : isLate ? { ...late, wait: of.retry ? late.wait : 0 } : null,
-    grant: grantOf(issued, sent, of.generation + 1, key, issued.sessionLasts ?? left, of.grant.binding),
-    ...(issued.sessionLasts !== null && { bounds: { ...of.bounds, lasts: Math.max(sent.wall - signedInAt, 0) + issued.sessionLasts } }),
+    grant: grantOf(issued, sent, of.generation + 1, key, told ?? left, of.grant.binding),
+    ...(told !== null && { bounds: { ...of.bounds, lasts: Math.max(sent.wall - signedInAt, 0) + told, expiry } }),
+    ...(of.subject === null && subject && { subject }),
     ...(isOther && { subject, session: newId(), bounds: { signedInAt: sent.wall } }),
   }
 }

@@ -35,6 +35,8 @@ export interface Bounds {
   readonly signedInAt: EpochMs
   /** How long the server lets it last, from then on, as it said last. */
   readonly lasts?: Ms | null | undefined
+  /** The moment by its own clock (s) that this comes from, if it said one. */
+  readonly expiry?: number | undefined
   /** How old the user's sign-in at the provider was by then: a new session is no new sign-in (REQ-109, REQ-115). */
   readonly age?: Ms | null | undefined
 }

@@ -54,6 +54,8 @@ export interface Issued {
   readonly refreshLasts: Ms | null
   /** How long the server lets the session last, refreshed or not (REQ-43, REQ-44). */
   readonly sessionLasts: Ms | null
+  /** The moment that comes from, as the server has said it (s): the same one, said later, is no other. */
+  readonly sessionExpiry?: number | undefined
   /** How long before that the user had signed in at the provider (`auth_time`), if the ID token says so. */
   readonly authAge?: Ms | null
   readonly scope: string | null
@@ -98,7 +100,9 @@ export function readTokens(input: unknown, tokenless = false): Issued {
   const refresh = token(field('refresh_token'))
   const lasts = seconds(field('expires_in')) ?? lifetimeOf(access)
   const { binding = null, sent } = (sealedIn ?? {}) as Pick<Issued, 'binding' | 'sent'> // `latchkey/oauth` has put them there
-  const { sub, iat, auth_time: authTime, session_expiry: sessionEnd } = claimsOf(text(field('id_token')))
+  const { sub, iat, auth_time: authTime, session_expiry: sessionExpiry } = claimsOf(text(field('id_token')))
+  // What is over already is over; what is no number says nothing.
+  const bound = spanOf(iat, Math.max(iat as number, sessionExpiry as number))
   return {
     accessToken: secret(access),
     lasts,
@@ -106,8 +110,8 @@ export function readTokens(input: unknown, tokenless = false): Issued {
     // Nought is how some servers say that it does not expire.
     refreshLasts:
       seconds(field('refresh_expires_in')) || seconds(field('refresh_token_expires_in')) || seconds(field('refresh_token_timeout')) || null,
-    // What is over already is over; what is no number says nothing.
-    sessionLasts: spanOf(iat, Math.max(iat as number, sessionEnd as number)) ?? (seconds(field('authorization_expires_in')) || null),
+    sessionLasts: bound ?? (seconds(field('authorization_expires_in')) || null),
+    sessionExpiry: bound === null ? undefined : (sessionExpiry as number), // `spanOf` has looked
     authAge: spanOf(authTime || null, iat), // nought is how some servers say that they do not know
     scope: text(field('scope')),
     subject: typeof sub === 'string' ? sub : null,

@@ -41,7 +41,7 @@ export function dpop(mode: 'prefer' | 'required'): Dpop {
       if (thumbprint) void keep(thumbprint) // storage that was cleared gets it back from a tab that has it, like the record (protocol, rule 11)
     },
     // The refresh token that came along has to be kept, or the next refresh presents one that is spent; the access token is never sent (REQ-92).
-    usable: (tokens) => (isRequired && !isBound(tokens) ? { ...tokens, expires_in: 0 } : tokens),
+    usable: (tokens) => (isRequired && tokens && !isBound(tokens) ? { ...tokens, expires_in: 0 } : tokens),
     assertBound(tokens) {
       if (isRequired && !isBound(tokens))
         throw new LatchkeyError(

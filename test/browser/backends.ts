@@ -149,8 +149,8 @@ function lost(request: IncomingMessage, response: ServerResponse): ServerRespons
 /** The same flow, whose tokens are noted. */
 function watched(flow: CodeFlow): { readonly flow: CodeFlow; readonly tokens: BackendScene['tokens'] } {
   const tokens = { all: new Set<string>(), refresh: new Set<string>() }
-  const note = (answer: Awaited<ReturnType<CodeFlow['finish']>>) => {
-    const { access_token: access, refresh_token: refresh, id_token: id } = answer
+  const note = <Answer extends Awaited<ReturnType<CodeFlow['finish']>>>(answer: Answer): Answer => {
+    const { access_token: access, refresh_token: refresh, id_token: id } = answer ?? {}
     for (const token of [access, refresh, id]) if (token) tokens.all.add(token)
     if (refresh) tokens.refresh.add(refresh)
     return answer

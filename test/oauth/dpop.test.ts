@@ -327,6 +327,14 @@ describe('REQ-92: a Bearer token in the place of a bound one', () => {
     expect(script.forms('/revoke').map(({ token }) => token)).toContain('refresh-3')
   })
 
+  test('that is no token at all, but an empty answer, has been an answer: nothing is presented twice for it', async () => {
+    const script = await boundProvider()
+    const { session, ends } = await signedIn(await found({ issuer: script.issuer }), [])
+    script.says.token = () => ({ status: 200, headers: { 'Content-Type': 'application/json' }, body: 'null' })
+    await expect(session.refresh()).rejects.toHaveProperty('code', 'refresh_unavailable')
+    expect([script.asked().length, ends]).toEqual([2, []])
+  })
+
   test('for one resource, where `required`, is not used, and the session’s own token still is', async () => {
     const script = await boundProvider()
     const [own, other] = [await api(), await api()]

@@ -317,8 +317,17 @@ describe('REQ-49: an ID token that a refresh brings', () => {
   })
 
   test('keeps a session of which nobody knows whose it is', async () => {
-    const { session, ends } = await refreshed({ sub: 'bob' }, null)
-    expect([ends, session.state.status]).toEqual([[], 'signed-in'])
+    const { script, session, ends } = await refreshed({ sub: 'bob' }, null)
+    expect([ends, session.state]).toMatchObject([[], { status: 'signed-in', subject: 'bob' }])
+
+    // From now on somebody does.
+    const { token } = script.says
+    script.says.token = (form, count) => {
+      const answer = JSON.parse(token(form, count)?.body ?? '{}')
+      return json({ ...answer, id_token: idToken({ iss: script.issuer, aud: clientId, sub: 'carol' }) })
+    }
+    await expect(session.refresh()).rejects.toMatchObject({ code: 'session_ended', reason: 'user-changed' })
+    expect(ends.map(({ reason, subject }) => [reason, subject])).toEqual([['user-changed', 'bob']])
   })
 
   test.each([

@@ -126,6 +126,26 @@ describe('the absolute limit', () => {
       await s.advance(minutes(1) + grace)
       expect(reasons(s, s.tabs[0])).toEqual(['max-age this-tab'])
     })
+
+    test('REQ-44: and is not moved by its ID token, sent along again with each refresh', async () => {
+      let refreshes = 0
+      const idToken = { sub: 'ann', iat: 2_000_000_000, session_expiry: 2_000_000_000 + 3_600 }
+      const id_token = `e30.${Buffer.from(JSON.stringify(idToken)).toString('base64url')}.`
+      const s = scene({
+        session: {
+          limits: limits({}),
+          refresh: {
+            id: 'provider',
+            refresh: async () => ({ access_token: isSecret(`access-${++refreshes}`), expires_in: 300, id_token }),
+          },
+        },
+      })
+      await settled(s, s.tabs[0].session.signIn({ ...s.server.grant(), id_token }))
+      await s.advance(minutes(59))
+      expect([s.tabs[0].session.state.status, refreshes]).toEqual(['signed-in', expect.toSatisfy((count) => count > 10)])
+      await s.advance(minutes(1) + grace)
+      expect(reasons(s, s.tabs[0])).toEqual(['max-age this-tab'])
+    })
   })
 
   test('a reload does not begin it anew', async () => {

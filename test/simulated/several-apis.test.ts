@@ -12,7 +12,7 @@ interface Asked {
 }
 
 /** A provider with strict rotation that takes its time, and denies what `denies` says. */
-function provider(denies: (asked: Asked) => boolean = () => false) {
+function provider(denies: (asked: Asked) => boolean = () => false, takes = 100) {
   const asked: Asked[] = []
   const reused: (string | null)[] = []
   let good = 0
@@ -25,7 +25,7 @@ function provider(denies: (asked: Asked) => boolean = () => false) {
         const stage = play.stage!
         const question: Asked = { resource, scope, at: stage.now(), answeredAt: Number.POSITIVE_INFINITY }
         asked.push(question)
-        await pause(stage, 100)
+        await pause(stage, takes)
         question.answeredAt = stage.now()
         if (refreshToken !== isSecret(`refresh-${good}`)) reused.push(refreshToken)
         if (denies(question)) throw new LatchkeyError('refresh_unavailable', 'invalid_target')
@@ -56,6 +56,37 @@ test('REQ-104: what has changed for the user has changed at every API: a refresh
   const after = await all()
   for (const [index, token] of after.entries()) expect(token).not.toBe(before[index])
   expect(server.asked).toHaveLength(5)
+  expect(server.reused).toEqual([])
+})
+
+test('REQ-104: one that is refused now keeps no other from its new token, and the call says so', async () => {
+  let isDenied = false
+  const server = provider(({ resource }) => isDenied && resource === 'urn:files')
+  const s = scene({ session: { attachTo, refresh: server.refresher } })
+  server.stage = s
+  const { session } = s.tabs[0]
+  await settled(s, session.signIn(server.signIn()))
+  await settled(s, Promise.all(destinations.map(session.getToken)))
+  const mail = () => settled(s, session.getToken({ resource: 'urn:mail' }))
+  const before = (await mail()).value
+  isDenied = true
+  const { code } = await settled(s, session.refresh())
+  expect(code).toBe('refresh_unavailable')
+  expect(server.asked.slice(3).map(({ resource }) => resource)).toEqual([null, 'urn:files', 'urn:mail', 'urn:calendar'])
+  expect((await mail()).value).not.toBe(before)
+  expect(server.reused).toEqual([])
+})
+
+test('F60: each waits for its turn, however slow the provider is: what bounds a call is how long nothing new is heard', async () => {
+  const server = provider(undefined, 5_000)
+  const s = scene({ tabs: 2, session: { attachTo, refresh: server.refresher } })
+  server.stage = s
+  await settled(s, s.tabs[0].session.signIn(server.signIn()))
+  await s.advance(seconds(1))
+  const asks = s.tabs.flatMap(({ session }) => destinations.map(session.getToken))
+  const { value } = await settled(s, Promise.allSettled(asks))
+  expect((value as PromiseSettledResult<string>[]).map(({ status }) => status)).toEqual(Array(6).fill('fulfilled'))
+  expect(server.asked).toHaveLength(3)
   expect(server.reused).toEqual([])
 })
 
