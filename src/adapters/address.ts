@@ -9,9 +9,12 @@ export function leaveFor(url: string): Promise<never> {
   return never()
 }
 
-/** Resolves when the user comes back to this very page, out of the bfcache. */
+/** Resolves when the user is on this very page again, out of the bfcache; or still, for the way out was cancelled. Browsers of before 2026 may not tell the latter. */
 export const comesBack = (): Promise<void> =>
-  new Promise((resolve) => addEventListener('pageshow', ({ persisted }) => persisted && resolve()))
+  new Promise((resolve) => {
+    addEventListener('pageshow', ({ persisted }) => persisted && resolve())
+    globalThis.navigation?.addEventListener('navigateerror', () => resolve())
+  })
 
 /** Leaves by a POST, so that what goes along is in no address (REQ-139). */
 export function leaveWith(url: string, fields: Readonly<Record<string, string>>): Promise<never> {

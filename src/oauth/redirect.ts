@@ -13,7 +13,7 @@ import { type Client, clientOf, type OAuthProvider } from './provider.ts'
 import type { SignIn, SignInRequest } from './sign-in.ts'
 
 /**
- * Leaves for the provider (code flow, PKCE, state, nonce). The promise stays pending unless it cannot leave, or the user comes back to this very page.
+ * Leaves for the provider (code flow, PKCE, state, nonce). The promise stays pending unless it cannot leave, or the user comes back to this very page, or stays on it.
  * @throws TypeError for a `returnTo` that is no path of this origin
  * @throws LatchkeyError `sign_in_failed` if the provider's metadata cannot be had, or the browser keeps nothing for the way back; or with a `stepUp`, if this tab has
  * come back from one for the same API less than a minute ago; `sign_in_cancelled` from the page that the user comes back to
@@ -24,8 +24,9 @@ import type { SignIn, SignInRequest } from './sign-in.ts'
  */
 export async function signInRedirect(provider: OAuthProvider, request: SignInRequest = {}): Promise<never> {
   const { url } = await authorizationRequest(clientOf(provider), 'redirect', request)
+  const back = comesBack() // listens before: Chromium asks, and may stay, within the very call that leaves
   void leaveFor(url)
-  await comesBack()
+  await back
   throw cancelled()
 }
 

@@ -196,6 +196,26 @@ test('F68: who comes back to the page that left for the provider has cancelled: 
   expect(await page.evaluate(() => (window as unknown as { came: unknown }).came)).toHaveProperty('code', 'sign_in_cancelled')
 })
 
+test('who would rather stay on the page has cancelled as well, and may leave another time', async () => {
+  const { open, origin, provider } = await stageScripted()
+  const page = await open()
+  await page.locator('html').click() // a page that nobody has touched may not ask
+  await page.evaluate(() => {
+    onbeforeunload = (event) => event.preventDefault()
+  })
+  const asked = page.waitForEvent('dialog')
+  await page.evaluate(() => {
+    Object.assign(window, { came: window.oauthApp.redirect() })
+  })
+  await (await asked).dismiss()
+  expect(await page.evaluate(() => (window as unknown as { came: unknown }).came)).toHaveProperty('code', 'sign_in_cancelled')
+  expect(provider.seen.filter(({ url }) => url.startsWith('/authorize?'))).toEqual([])
+  await page.evaluate(() => {
+    onbeforeunload = null
+  })
+  expect((await signIn(page, origin)).told).toMatchObject({ subject: 'ann' })
+})
+
 test('REQ-82: an answer is used once: the same address again signs nobody in', async () => {
   const { open, origin, provider } = await stageScripted()
   const page = await open()
