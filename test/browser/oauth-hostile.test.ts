@@ -201,7 +201,7 @@ test('who would rather stay on the page has cancelled as well, and may leave ano
   const page = await open()
   await page.locator('html').click() // a page that nobody has touched may not ask
   await page.evaluate(() => {
-    onbeforeunload = (event) => event.preventDefault()
+    window.onbeforeunload = (event) => event.preventDefault()
   })
   const asked = page.waitForEvent('dialog')
   await page.evaluate(() => {
@@ -211,7 +211,7 @@ test('who would rather stay on the page has cancelled as well, and may leave ano
   expect(await page.evaluate(() => (window as unknown as { came: unknown }).came)).toHaveProperty('code', 'sign_in_cancelled')
   expect(provider.seen.filter(({ url }) => url.startsWith('/authorize?'))).toEqual([])
   await page.evaluate(() => {
-    onbeforeunload = null
+    window.onbeforeunload = null
   })
   expect((await signIn(page, origin)).told).toMatchObject({ subject: 'ann' })
 })
