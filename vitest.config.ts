@@ -44,8 +44,9 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           expect: { poll: { timeout: 10_000 } },
-          // What is promised in ms is promised of a machine that runs: one that was busy with something else may show it once more.
-          retry: { count: 2, condition: /^ms: / },
+          // What is promised in ms is promised of a machine that runs: one that was busy with something else may show it once more. So may
+          // a browser whose driver has gone silent.
+          retry: { count: 2, condition: /^(ms|driver): / },
         },
       },
     ],

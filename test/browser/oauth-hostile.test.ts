@@ -162,7 +162,7 @@ describe('REQ-50: an ID token is refused', () => {
 })
 
 test('REQ-103: for an API that is not content with a step-up nobody is sent to the provider again within a minute, and for another one at once', async () => {
-  const { open, origin, provider } = await stageScripted()
+  const { open, origin, context, provider } = await stageScripted()
   const page = await open()
   const stepUp = { origin, acrValues: ['gold'], maxAge: null, scope: null }
   expect((await signIn(page, origin, { stepUp })).told).toMatchObject({ subject: 'ann' })
@@ -176,6 +176,8 @@ test('REQ-103: for an API that is not content with a step-up nobody is sent to t
     subject: 'ann',
   })
   expect((await signIn(page, origin)).told).toMatchObject({ subject: 'ann' })
+  await context.clock.setSystemTime(Date.now() + 61_000)
+  expect((await signIn(page, origin, { stepUp })).told).toMatchObject({ subject: 'ann' })
 })
 
 test('F68: who comes back to the page that left for the provider has cancelled: nothing there waits for ever', async () => {
@@ -283,6 +285,73 @@ test('a provider that cannot be discovered is a failed sign-in, and the next one
   await expect.poll(() => page.context().pages().length).toBe(1)
   provider.says.metadata = metadata
   expect((await signIn(page, origin)).told).toHaveProperty('subject', 'ann')
+})
+
+test.each(['http://login.example.com/authorize', '/authorize'])(
+  'REQ-48: nobody is sent to an authorization endpoint that is no https URL: %s',
+  async (url) => {
+    const { open, provider } = await stageScripted()
+    provider.says.metadata = () => json({ ...wellKnown(provider.issuer), authorization_endpoint: url })
+    const page = await open()
+    const { href } = new URL(page.url())
+    const cause = expect.stringContaining('`authorization_endpoint` is not an https URL')
+    for (const way of ['redirect', 'popup', 'silent'] as const)
+      expect(await page.evaluate((name) => window.oauthApp[name](), way)).toMatchObject({ code: 'sign_in_failed', cause })
+    expect(page.url()).toBe(href)
+  },
+)
+
+test('REQ-48: what the provider says of itself is kept for a day, and for longer where it cannot be had again', async () => {
+  const { open, origin, context, provider, grant } = await stageScripted()
+  provider.says.token = (_, count) => json({ ...grant(), access_token: `access-${count}`, refresh_token: `refresh-${count}` })
+  await context.clock.install()
+  const discoveries = () => provider.seen.filter(({ url }) => url.startsWith('/.well-known/')).length
+  const page = await open()
+  await signIn(page, origin)
+  const refresh = () => page.evaluate(() => window.oauthApp.session.refresh().then(() => true))
+  const first = discoveries()
+  await context.clock.fastForward('23:00:00')
+  expect(await refresh()).toBe(true)
+  expect(discoveries()).toBe(first)
+
+  provider.says.metadata = () => json({}, 503)
+  await context.clock.fastForward('02:00:00')
+  expect(await refresh()).toBe(true)
+  const later = discoveries()
+  expect(later).toBeGreaterThan(first)
+  expect(await refresh()).toBe(true)
+  expect(discoveries()).toBe(later) // for another day
+})
+
+test('REQ-28: before anything is asked of anybody the address is clean, and no Referer tells of the code', async () => {
+  const { open, origin, context, provider } = await stageScripted()
+  const page = await open()
+  const addresses: Promise<string>[] = []
+  await context.route(`${provider.issuer}/**`, async (route) => {
+    if (route.request().isNavigationRequest()) return route.continue()
+    const isBack = provider.seen.some(({ url }) => url.startsWith('/authorize?'))
+    if (isBack) addresses.push(page.evaluate(() => location.href))
+    await Promise.all(addresses)
+    return route.continue()
+  })
+  expect((await signIn(page, origin)).told).toHaveProperty('subject', 'ann')
+  expect(addresses.length).toBeGreaterThanOrEqual(2) // the metadata, and the code
+  expect(new Set(await Promise.all(addresses))).toEqual(new Set([`${origin}/callback`]))
+  expect(provider.seen.filter(({ headers }) => headers.referer?.includes('code='))).toEqual([])
+})
+
+test('F28: a blip in the place of the metadata, with a code in hand, is waited out: the code is still good', async () => {
+  const { open, origin, provider } = await stageScripted()
+  const { metadata, authorize } = provider.says
+  provider.says.authorize = (asked) => {
+    provider.says.metadata = () => {
+      provider.says.metadata = metadata
+      return json({}, 503)
+    }
+    return authorize(asked)
+  }
+  expect((await signIn(await open(), origin)).told).toHaveProperty('subject', 'ann')
+  expect(provider.forms('/token')).toHaveLength(1)
 })
 
 test('a token endpoint that refuses the code says why', async () => {
@@ -407,6 +476,16 @@ describe('the provider’s own sign-out', () => {
     await page.reload()
     await page.evaluate(() => void window.oauthApp.logout())
     await page.waitForURL(`${provider.issuer}/logout?client_id=spa`)
+  })
+
+  test('REQ-48: is not gone to where it is no https URL', async () => {
+    const { open, provider } = await stageScripted()
+    provider.says.metadata = () => json({ ...wellKnown(provider.issuer), end_session_endpoint: 'http://login.example.com/logout' })
+    const page = await open()
+    expect(await page.evaluate(() => window.oauthApp.logout())).toMatchObject({
+      code: 'sign_in_failed',
+      cause: expect.stringContaining('`end_session_endpoint` is not an https URL'),
+    })
   })
 
   test('is not to be had everywhere', async () => {

@@ -40,17 +40,34 @@ async function signIn(page: Page, { origin }: OAuthScene, name = 'ada', returnTo
 }
 
 describe('a sign-in by redirect', () => {
-  test('REQ-82: then twenty refreshes, a sign-out that revokes, and the provider’s own sign-out (REQ-66, REQ-67)', async () => {
+  test('REQ-82: then twenty refreshes, a sign-out that revokes, and the provider’s own sign-out (REQ-66, REQ-67): no cookie is written by us (REQ-03), and nobody else is asked for anything (REQ-137)', async () => {
     const scene = await stageWithProvider()
-    const { provider, uncaught } = scene
+    const { context, provider, uncaught } = scene
+    const asked = new Set<string>()
+    context.on('request', (request) => {
+      if (!request.isNavigationRequest() && request.frame().url().startsWith(scene.origin)) asked.add(new URL(request.url()).origin)
+    })
+    await context.addInitScript(() => {
+      const { set } = Object.getOwnPropertyDescriptor(Document.prototype, 'cookie') ?? {}
+      Object.defineProperty(Document.prototype, 'cookie', {
+        set(value) {
+          sessionStorage.setItem('cookie', value)
+          set?.call(this, value)
+        },
+      })
+    })
     const page = await scene.open('/inbox?folder=2#top')
-    const asked = page.waitForRequest(`${provider.authorizationEndpoint}**`)
+    const leaving = page.waitForRequest(`${provider.authorizationEndpoint}**`)
+    const granted: Promise<{ readonly refresh_token: string }>[] = []
+    page.on('response', (response) => {
+      if (response.url() === provider.tokenEndpoint) granted.push(response.json())
+    })
     const { told, isSame } = await signIn(page, scene)
     expect(told).toMatchObject({ subject: 'ada', returnTo: '/inbox?folder=2#top' })
     expect(isSame).toBe(true)
     expect(await stateOf(page)).toMatchObject({ status: 'signed-in', subject: 'ada' })
 
-    const { searchParams } = new URL((await asked).url())
+    const { searchParams } = new URL((await leaving).url())
     expect(Object.fromEntries(searchParams)).toMatchObject({ response_type: 'code', code_challenge_method: 'S256', scope: 'openid api' })
     for (const name of ['state', 'nonce', 'code_challenge']) expect(searchParams.get(name)?.length).toBeGreaterThanOrEqual(43)
     expect(page.url()).toBe(`${scene.origin}/callback`)
@@ -64,6 +81,11 @@ describe('a sign-in by redirect', () => {
 
     expect(await page.evaluate(() => window.oauthApp.session.signOut())).toEqual({ revoked: true })
     expect(provider.counters.revocations).toBeGreaterThanOrEqual(2)
+    const last = (await Promise.all(granted)).at(-1)?.refresh_token ?? ''
+    const form = { grant_type: 'refresh_token', refresh_token: last, client_id: provider.clientId }
+    const refused = await fetch(provider.tokenEndpoint, { method: 'POST', body: new URLSearchParams(form) })
+    expect(await refused.json()).toHaveProperty('error', 'invalid_grant')
+    expect(granted).toHaveLength(21)
     const left = page.waitForRequest(`${provider.issuer}/session/end`)
     await page.evaluate((to) => void window.oauthApp.logout(to), `${scene.origin}/`)
     expect(new URLSearchParams((await left).postData() ?? '').get('id_token_hint')).toMatch(/^ey/)
@@ -71,6 +93,8 @@ describe('a sign-in by redirect', () => {
     await page.waitForURL(`${scene.origin}/`)
     const again = await scene.open()
     expect(await again.evaluate(() => window.oauthApp.silent())).toMatchObject({ code: 'interaction_required' })
+    expect(await inWebStorage(page)).toBe('[{},{}]')
+    expect([...asked].sort()).toEqual([scene.origin, provider.issuer].sort())
     expect(uncaught).toEqual([])
   })
 

@@ -131,7 +131,7 @@ test('a database that never opens holds nobody up for longer than two seconds (F
     await window.app.session.ready
     return performance.now()
   })
-  expect(ready).toBeLessThanOrEqual(2_000 + 1_000) // the page's own loading included
+  expect(ready, 'ms').toBeLessThanOrEqual(2_000 + 1_000) // the page's own loading included
   expect(await statusOf(page)).toBe('signed-out')
   void signIn(page, server).catch(() => {}) // is in use at once; that other tabs see it is more than this browser can do
   await expect.poll(() => page.evaluate(() => window.app.call())).toBe(200)

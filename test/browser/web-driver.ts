@@ -8,8 +8,14 @@ export type Command = (method: 'GET' | 'POST' | 'DELETE', path: string, paramete
 export const commandsTo =
   (address: string): Command =>
   async (method, path, parameters = {}) => {
-    const signal = AbortSignal.timeout(60_000) // the driver of WebKit forgets to answer now and then
-    const response = await fetch(address + path, { method, signal, ...(method === 'POST' && { body: JSON.stringify(parameters) }) })
+    const init: RequestInit = {
+      method,
+      signal: AbortSignal.timeout(30_000),
+      ...(method === 'POST' && { body: JSON.stringify(parameters) }),
+    }
+    const response = await fetch(address + path, init).catch((cause) => {
+      throw new Error(`driver: no answer to ${method} ${path}`, { cause }) // that of WebKit forgets it now and then
+    })
     const { value } = (await response.json()) as { value: unknown } // so the protocol has it
     if (response.ok) return value
     const { error, message } = value as { error: string; message: string } // and this

@@ -4,11 +4,12 @@ import { oauth } from 'latchkey/oauth'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { json } from '../fetch/listen.ts'
 import { codeAnswered } from './dpop-scene.ts'
-import { scriptedProvider, wellKnown } from './scripted-provider.ts'
+import { idToken, scriptedProvider, wellKnown } from './scripted-provider.ts'
 
 /** A provider that answers a code with this, and what comes of it. */
-async function answered(says: object) {
+async function answered(given: object | ((issuer: string) => object)) {
   const script = await scriptedProvider()
+  const says = typeof given === 'function' ? given(script.issuer) : given
   script.says.metadata = () => json({ ...wellKnown(script.issuer), authorization_response_iss_parameter_supported: false })
   script.says.token = () => json({ access_token: 'access-1', token_type: 'Bearer', expires_in: 300, refresh_token: 'refresh-1', ...says })
   const provider = oauth({ issuer: script.issuer, clientId: 'spa', scope: 'files' })
@@ -72,3 +73,32 @@ test('REQ-43: an app may keep what a sign-in gave: whatever the server said of t
   expect(bounds.signedInAt).toBeGreaterThan(came)
   expect(bounds.signedInAt + bounds.lasts).toBeLessThanOrEqual(came + 100_000)
 })
+
+test('REQ-136: what is kept is what the lifecycle needs: of an ID token whose it is, and of an answer nothing that is not known', async () => {
+  const whose = (iss: string) =>
+    idToken({ iss, aud: 'spa', sub: 'ann', email: 'ann@example.com', name: 'Ann Example', sid: 'at-the-provider' })
+  const { session, signIn, store } = await answered((issuer) => ({
+    id_token: whose(issuer),
+    patient: 'example-7',
+    refresh_expires_in: 900,
+  }))
+  await session.signIn(signIn)
+  await session.refresh()
+  const text = (await store.read('latchkey:code')) ?? ''
+  expect(session.state).toMatchObject({ status: 'signed-in', subject: 'ann' })
+  expect(text).not.toMatch(/example|at-the-provider|ey[\w-]+\./i)
+  expect(membersOf(JSON.parse(text)).filter((member) => !known.includes(member))).toEqual([])
+})
+
+const known = [
+  ...['version', 'session', 'generation', 'fence', 'status', 'issuer', 'subject', 'claim'],
+  ...['signedInAt', 'age', 'lasts'].map((name) => `bounds.${name}`),
+  ...['attempt', 'since', 'at', 'wait', 'binding'].map((name) => `retry.${name}`),
+  ...['refreshToken', 'refreshLife.from', 'refreshLife.lasts', 'binding'].map((name) => `grant.${name}`),
+  ...['token', 'life.from', 'life.lasts', 'scope', 'binding', 'generation'].map((name) => `grant.access..${name}`),
+]
+
+const membersOf = (value: object, path = ''): string[] =>
+  Object.entries(value).flatMap(([name, member]) =>
+    member && typeof member === 'object' ? membersOf(member, `${path}${name}.`) : `${path}${name}`,
+  )

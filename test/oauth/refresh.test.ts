@@ -146,6 +146,15 @@ describe('REQ-48: the metadata', () => {
     await isGranted(provider)
   })
 
+  test('that never comes is waited for ten seconds, and asked for again', async () => {
+    const script = await scriptedProvider()
+    const provider = oauth({ issuer: script.issuer, clientId })
+    const silently: typeof fetch = (_, init) =>
+      new Promise((_, reject) => init?.signal?.addEventListener('abort', () => reject(init.signal?.reason)))
+    expect(await outcome(provider, asking({ fetch: silently }))).toMatchObject({ type: 'unavailable', answered: false })
+    await isGranted(provider)
+  })
+
   test('that comes late presents nothing: by then another tab may have taken over (protocol, rule 4)', async () => {
     const script = await scriptedProvider()
     const provider = oauth({ issuer: script.issuer, clientId })
@@ -250,6 +259,18 @@ describe('REQ-61, REQ-62: revocation', () => {
       script.says.metadata = isDown ? () => ({ headers: { 'Content-Type': 'text/html' }, body: '<html>' }) : metadata
     })
     expect(asked).toContain('refresh-1')
+  })
+
+  test('REQ-48: is not sent to an endpoint that is no https URL', async () => {
+    const script = await scriptedProvider()
+    script.says.metadata = () => json({ ...wellKnown(script.issuer), revocation_endpoint: 'http://login.example.com/revoke' })
+    const sent: string[] = []
+    const watched: typeof fetch = (input, init) => {
+      sent.push(String(input))
+      return fetch(input, init)
+    }
+    await expect(oauth({ issuer: script.issuer, clientId }).revoke?.(leaving({ fetch: watched }))).rejects.toThrow(TypeError)
+    expect(sent.filter((url) => !url.includes('/.well-known/'))).toEqual([])
   })
 
   test('at a provider without an endpoint for it has not happened', async () => {

@@ -11,8 +11,10 @@ export interface Recorded {
   readonly verdict: Verdict
   /** Where a backend of one's own, or a function, that hands the answer on is judged otherwise. */
   readonly ofOwnBackend?: Verdict['type']
-  /** What docs/servers.md says to make of it: with that it is a refusal. */
+  /** What docs/servers.md says to make of it. */
   readonly isRejected?: (status: number, json: unknown) => boolean
+  /** What it is with that. @defaultValue `'rejected'` */
+  readonly withIsRejected?: Verdict['type']
 }
 
 type Verdict =
@@ -41,6 +43,9 @@ const firebase = (_status: number, json: unknown) =>
   firebaseEnds.includes((errorOf(json) as { message: string } | undefined)?.message ?? '')
 const supabase = (_status: number, json: unknown) => supabaseEnds.includes((json as { error_code: string } | undefined)?.error_code ?? '')
 const cognito = (_status: number, json: unknown) => cognitoEnds.includes((json as { __type: string } | undefined)?.__type ?? '')
+const salesforce = (_status: number, json: unknown) =>
+  errorOf(json) === 'invalid_grant' &&
+  (json as { error_description: string }).error_description !== 'token request is already being processed'
 const wordless = (status: number, json: unknown) => status === 400 && json === undefined
 
 export const recorded: readonly Recorded[] = [
@@ -220,6 +225,15 @@ export const recorded: readonly Recorded[] = [
     status: 400,
     body: { error: 'invalid_grant', error_description: 'Token has been expired or revoked.' },
     verdict: rejected,
+  },
+  {
+    server: 'Google',
+    name: 'too many requests, as a page with a 403',
+    source: 'https://github.com/GoogleCloudPlatform/gsutil/issues/114',
+    status: 403,
+    headers: { 'Content-Type': 'text/html; charset=utf-8' },
+    body: '<html><head><title>Sorry...</title></head><body><h1>We’re sorry...</h1>',
+    verdict: unavailable,
   },
   {
     server: 'Google',
@@ -470,6 +484,17 @@ export const recorded: readonly Recorded[] = [
     status: 400,
     body: { error: 'invalid_grant', error_description: 'expired access/refresh token' },
     verdict: rejected,
+    isRejected: salesforce,
+  },
+  {
+    server: 'Salesforce',
+    name: 'a first request is not done with, said as a refusal',
+    source: 'https://github.com/segmentio/action-destinations/pull/2300',
+    status: 400,
+    body: { error: 'invalid_grant', error_description: 'token request is already being processed' },
+    verdict: rejected,
+    isRejected: salesforce,
+    withIsRejected: 'unavailable',
   },
   {
     server: 'Slack',
@@ -495,6 +520,23 @@ export const recorded: readonly Recorded[] = [
     status: 400,
     body: { error: 'invalid_grant', error_description: 'Refresh token revoked' },
     verdict: rejected,
+  },
+  {
+    server: 'Spotify',
+    name: 'an outage, in the words of the proxy before it',
+    source: 'https://github.com/zmb3/spotify/issues/153',
+    status: 503,
+    headers: { 'Content-Type': 'text/plain' },
+    body: 'upstream connect error or disconnect/reset before headers. reset reason: connection termination',
+    verdict: unavailable,
+  },
+  {
+    server: 'EVE Online',
+    name: 'too many at once, as a 500',
+    source: 'https://github.com/ccpgames/sso-issues/issues/58',
+    status: 500,
+    body: { Message: 'An error has occurred.' },
+    verdict: unavailable,
   },
   {
     server: 'Twitch',
