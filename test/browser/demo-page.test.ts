@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { launchChromium } from './chromium.ts'
-import { callAllTheTime, ends, isSignedIn, number, place, signIn, stageDemo, turn } from './demo-tabs.ts'
+import { callAllTheTime, ends, isSignedIn, letTokensLiveLonger, number, place, signIn, stageDemo, turn } from './demo-tabs.ts'
 
 let browser: Browser
 
@@ -133,7 +133,7 @@ test('a network that is cut for all tabs is trouble, no end, and two seconds aft
   await signIn(page)
   const another = await open()
   await isSignedIn(another)
-  await turn(page, 'lifetime', '300')
+  await letTokensLiveLonger(page, demo)
   await turn(page, 'network', 'cut')
   await expect.poll(() => another.locator('input[name="network"][value="cut"]').isChecked()).toBe(true)
   await Promise.all([page, another].map(callAllTheTime))

@@ -1,6 +1,6 @@
 import type { Session, SessionEnd } from 'latchkey'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { type Demo, startDemo } from '../../demo/start.ts'
 
 /** What one tab of the demo has been told, and when. */
@@ -109,3 +109,12 @@ export const number = async (page: Page, id: string): Promise<number> => Number(
 export const place = (page: Page) => page.locator('#session').getAttribute('data-place')
 
 export const turn = (page: Page, knob: string, value: string) => page.locator(`input[name="${knob}"][value="${value}"]`).check()
+
+/** Turned until the provider has it: a page that has not heard of the servers' settings yet shows five minutes, and does nothing when they are chosen. */
+export const letTokensLiveLonger = (page: Page, demo: Demo) =>
+  expect
+    .poll(async () => {
+      await turn(page, 'lifetime', '300')
+      return demo.provider.settings.accessTokenLifetime
+    })
+    .toBe(300)

@@ -2,7 +2,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Demo } from '../../demo/start.ts'
 import { launchChromium } from './chromium.ts'
-import { callAllTheTime, ends, expirations, isSignedIn, number, place, signIn, stageDemo, turn } from './demo-tabs.ts'
+import { callAllTheTime, ends, expirations, isSignedIn, letTokensLiveLonger, number, place, signIn, stageDemo, turn } from './demo-tabs.ts'
 
 let browser: Browser
 
@@ -76,7 +76,7 @@ test('with a slow token server no call is lost and no token is sent twice (F05, 
   const another = await open()
   await isSignedIn(another)
   await turn(page, 'condition', 'slow')
-  await turn(page, 'lifetime', '300')
+  await letTokensLiveLonger(page, demo)
   await expired(page)
   await Promise.all([page, another].map(callAllTheTime))
   await expect.poll(() => demo.provider.counters.granted).toBe(1)
@@ -96,7 +96,7 @@ test('a token server that answers 503 is trouble, no end; and when it is well ag
   const another = await open()
   await isSignedIn(another)
   await turn(page, 'condition', 'failing')
-  await turn(page, 'lifetime', '300')
+  await letTokensLiveLonger(page, demo)
   await expired(page)
   await page.locator('#call-now').click()
   await expect.poll(() => place(page)).toBe('trouble')
@@ -120,7 +120,7 @@ test('offline with an expired token is trouble, no end; two seconds after the ne
   const page = await open()
   await signIn(page)
   await expired(page)
-  await turn(page, 'lifetime', '300')
+  await letTokensLiveLonger(page, demo)
   await context.setOffline(true)
   await callAllTheTime(page)
   await expect.poll(() => place(page)).toBe('trouble')
@@ -142,7 +142,7 @@ test('a page that is opened offline with an expired token stays signed in (F27)'
   const page = await open()
   await signIn(page)
   await expired(page)
-  await turn(page, 'lifetime', '300')
+  await letTokensLiveLonger(page, demo)
   // Only the page itself can be had, as from the cache of a worker.
   await context.route(/\/(token|revoke|me)$/, (route) => route.abort('internetdisconnected'))
   await page.reload()

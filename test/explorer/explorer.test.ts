@@ -74,7 +74,7 @@ describe.each(places)('a server of $rotation rotation, Web Locks: $hasLocks', (p
     { faults: ['busy', 'lost'] },
     { faults: ['crash', 'write fails'] },
   ])('I1 to I7 hold where a tab is interrupted at most once: $faults', async ({ faults }, { task }) => {
-    const found = await look({ ...place, faults, interruptions: 1 }, 50_000)
+    const found = await look({ ...place, faults, interruptions: 1 }, 20_000)
     note(task, countsOf(found))
     expect(wrong(found)).toBe('')
   })
