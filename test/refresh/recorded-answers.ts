@@ -44,8 +44,7 @@ const firebase = (_status: number, json: unknown) =>
 const supabase = (_status: number, json: unknown) => supabaseEnds.includes((json as { error_code: string } | undefined)?.error_code ?? '')
 const cognito = (_status: number, json: unknown) => cognitoEnds.includes((json as { __type: string } | undefined)?.__type ?? '')
 const salesforce = (_status: number, json: unknown) =>
-  errorOf(json) === 'invalid_grant' &&
-  (json as { error_description: string }).error_description !== 'token request is already being processed'
+  errorOf(json) === 'invalid_grant' && !/already being processed/.test((json as { error_description: string }).error_description)
 const wordless = (status: number, json: unknown) => status === 400 && json === undefined
 
 export const recorded: readonly Recorded[] = [
