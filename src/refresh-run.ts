@@ -155,7 +155,7 @@ type Granted = Extract<Outcome, { type: 'granted' }>
 /** Commits what was granted; revokes it if the session is over; and adopts, revoking nothing, if the same session is further on (rule 5, M12). */
 async function keep({ of, want, sent }: Presented, { issued, isOther }: Granted, tools: Tools): Promise<void> {
   const { insist, askPeers, revoke, state, now, newId, policy } = tools
-  const next = renewal(of, want, issued, sent, now(), newId)
+  const next = renewal(of, want, issued, sent, now(), newId, policy)
   // Somebody else's: the refresh token is kept until it is revoked, the access token is nobody's to use (REQ-49).
   const kept = isOther ? { ...next, grant: { ...next.grant, access: {} } } : next
   for (let anew = false; ; anew = true) {

@@ -163,7 +163,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
     const issued = readTokens(input)
     const before = open(input) ? sealedBefore.get(input) : undefined
     if (before) return before
-    const who = (refresher.isSameUser && issued.subject) || subject // it will be asked about the name that ID tokens have for the user
+    const who = ((refresher.isSameUser || policy.cookie) && issued.subject) || subject // refreshes will be asked about the name that ID tokens have for the user
     const generation = (engine.state().held.record?.generation ?? 0) + 1
     const seen = engine.signIn(arrival(random.id(), generation, who ?? null, policy.issuer, issued, clock.now()))
     if (open(input)) sealedBefore.set(input, seen)

@@ -2,7 +2,7 @@ import { backOff } from './back-off.ts'
 import { clockGrain } from './lifetime.ts'
 import { type ActiveRecord, type Grant, type Lifetime, recordVersion } from './record.ts'
 import { reveal } from './secret.ts'
-import { keyOf, type Want } from './state.ts'
+import { keyOf, type Policy, type Want } from './state.ts'
 import type { Moment, Ms, Now } from './time.ts'
 import type { Issued } from './tokens.ts'
 
@@ -42,7 +42,15 @@ export const arrival = (
 export type Renewal = Pick<ActiveRecord, 'grant' | 'retry'> & Partial<Pick<ActiveRecord, 'session' | 'subject' | 'bounds'>>
 
 /** What a refresh of `of` has brought. */
-export function renewal(of: ActiveRecord, want: Want, issued: Issued, sent: Moment, now: Now, newId: () => string): Renewal {
+export function renewal(
+  of: ActiveRecord,
+  want: Want,
+  issued: Issued,
+  sent: Moment,
+  now: Now,
+  newId: () => string,
+  { cookie }: Pick<Policy, 'cookie'>,
+): Renewal {
   const key = keyOf(want)
   const { signedInAt, lasts: bound } = of.bounds
   const last = of.grant.access[key]
@@ -53,8 +61,9 @@ export function renewal(of: ActiveRecord, want: Want, issued: Issued, sent: Mome
   // Its life was over on the way: the next may be quicker; the one after that, not for the asking alone.
   const late = backOff(of.retry, now, false)
   const isLate = (lasts ?? Infinity) * 0.9 <= now.mono - sent.mono
-  // A cookie may have become another user's, who has signed in on a page of the server: that is another session (F10). Who was unknown counts as another.
-  const isOther = !text && subject && subject !== of.subject
+  // A cookie may have become another user's, who has signed in on a page of the server: that is another session (F10). Who was unknown counts
+  // as another, unless there are tokens: an app signs in with those, and need not say whose they are.
+  const isOther = cookie && !key && subject && subject !== (of.subject ?? (text && subject))
   const left = isOther ? null : bound && Math.max(bound - (sent.wall - signedInAt), 0)
   // An ID token that is sent along again says how much was left when it was made.
   const told = expiry && expiry === of.bounds.expiry ? null : issued.sessionLasts

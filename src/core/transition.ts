@@ -196,9 +196,13 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
 
   /** A 401 is about one token; and an API that always says so is asked about it twice a minute at most (F53, F54, F55). */
   function refused(goal: Goal, invalid: boolean): void {
+    const { held } = state
     const key = keyOf(goal)
-    const unknown = !state.held.record || !('grant' in state.held.record) || !state.held.record.grant.access[key]?.life
-    if (fitting(state, goal, now) || now.mono - (state.refusedAt[key] ?? -Infinity) < (invalid && unknown ? 10_000 : 30_000)) return
+    const isUnknown = invalid && held.kind === 'signed-in' && !held.record.grant.access[key]?.life
+    if (fitting(state, goal, now) || now.mono - (state.refusedAt[key] ?? -Infinity) < (isUnknown ? 10_000 : 30_000)) return
+    // That is how a token of unknown life ends; and a session with it, if nothing can renew it.
+    if (isUnknown && !key && !canPresent(held.record, policy, now))
+      return change({ held: { ...held, deadlines: { [key]: { fresh: now, renew: now, expires: now } } } })
     change({ refusedAt: { ...state.refusedAt, [key]: now.mono } })
     begin(goal, true)
   }

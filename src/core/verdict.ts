@@ -89,6 +89,6 @@ export function freshUntil({ held, lookedAt, due }: State, want: Want): Moment {
   return { wall: Math.min(fresh.wall, again.wall, due.wall), mono: Math.min(fresh.mono, again.mono, due.mono) }
 }
 
-/** Is there anything to present? */
-export const canPresent = ({ grant }: ActiveRecord, { cookie }: Policy, now: Now): boolean =>
-  cookie || (grant.refreshToken !== null && !isOver(grant.refreshLife, now))
+/** Is there anything to present? A cookie may be good for longer than was said; the session is not (REQ-43). */
+export const canPresent = ({ grant, bounds: { signedInAt: from, lasts } }: ActiveRecord, { cookie }: Policy, now: Now): boolean =>
+  cookie ? typeof lasts !== 'number' || !isOver({ from, lasts }, now) : grant.refreshToken !== null && !isOver(grant.refreshLife, now)

@@ -41,11 +41,11 @@ export function amend(found: SessionRecord | null, write: Write, now: Now): Sess
         fence,
         claim: null,
         grant: {
-          // What did not come with it stays: a refresh token (RFC 6749 §6, F52), what it is bound to, and the tokens for other resources.
+          // What did not come with it stays: a refresh token (RFC 6749 §6, F52), what it is bound to, and this user's tokens for other resources.
           ...kept,
           refreshToken: refreshToken ?? kept.refreshToken,
           refreshLife: refreshLife ?? (refreshToken ? null : kept.refreshLife),
-          access: { ...kept.access, ...access },
+          access: { ...(write.next.session ? {} : kept.access), ...access },
         },
       }
     }

@@ -62,13 +62,13 @@ test.each([
   const { grant: first } = arrival('t', 1, null, 'i', issued, now)
   expect([first.binding, first.access['']?.binding]).toEqual(['thumb', binding])
   const refreshed = readTokens({ access_token: 'b', token_type: type })
-  const { grant: next } = renewal(active({ grant: first }), ownToken, refreshed, at(500), now, () => 'new')
+  const { grant: next } = renewal(active({ grant: first }), ownToken, refreshed, at(500), now, () => 'new', { cookie: false })
   expect([next.binding, next.access['']?.binding]).toEqual(['thumb', binding])
 })
 
 describe('what a refresh has brought', () => {
   const brought = (input: object, of = active(), want = ownToken, tokenless = false) =>
-    renewal(of, want, readTokens(input, tokenless), at(500), now, () => 'new')
+    renewal(of, want, readTokens(input, tokenless), at(500), now, () => 'new', { cookie: tokenless })
 
   test('is of the next generation, and ends the row of failures', () => {
     const { retry: after, grant: next } = brought({ access_token: 'b', expires_in: 60 }, active({ retry }))
@@ -149,8 +149,26 @@ describe('what a refresh has brought', () => {
     )
   })
 
-  test('an ID token that came with tokens renames nobody', () => {
-    const idToken = `e30.${Buffer.from('{"sub":"bob"}').toString('base64url')}.`
-    expect(Object.keys(brought({ access_token: 'b', id_token: idToken }))).toEqual(['retry', 'grant'])
+  const idToken = (sub: string) => `e30.${Buffer.from(JSON.stringify({ sub })).toString('base64url')}.`
+
+  test.each([
+    { name: 'the same user', subject: 'ann', sub: 'ann', want: ownToken, is: {} },
+    { name: 'another user', subject: 'ann', sub: 'bob', want: ownToken, is: { subject: 'bob', session: 'new' } },
+    { name: 'a user where nobody was known', subject: null, sub: 'bob', want: ownToken, is: { subject: 'bob' } },
+    { name: 'another user, and was asked for one API', subject: 'ann', sub: 'bob', want: { ...ownToken, resource: 'urn:files' }, is: {} },
+  ])('F10: a cookie that brings tokens, and is now of $name: $is', ({ subject, sub, want, is }) => {
+    const issued = readTokens({ access_token: 'b', id_token: idToken(sub) })
+    const {
+      retry: _,
+      grant: __,
+      bounds,
+      ...whose
+    } = renewal(active({ subject }), want, issued, at(500), now, () => 'new', { cookie: true })
+    expect(whose).toEqual(is)
+    expect(bounds).toEqual('session' in is ? { signedInAt: epoch + 500 } : undefined)
+  })
+
+  test('an ID token that came with tokens for a refresh token renames nobody', () => {
+    expect(Object.keys(brought({ access_token: 'b', id_token: idToken('bob') }))).toEqual(['retry', 'grant'])
   })
 })

@@ -31,6 +31,7 @@ const annAgain = active({ session: 't' })
 const somebody = active({ subject: null })
 const somebodyElse = active({ session: 't', subject: null })
 const nothingToPresent = active({ grant: { ...grant, refreshToken: null } })
+const opaque = active({ grant: { ...grant, refreshToken: null, access: { '': { ...access, life: null } } } })
 
 const read = (record: Extract<Fact, { type: 'record-read' }>['record'], by: By = 'other-tab'): Fact => ({ type: 'record-read', record, by })
 const announceEnd = (record: ActiveRecord, reason: EndReason, by: By, now = soon): Order => ({
@@ -532,6 +533,31 @@ const table: Record<Fact['type'], readonly Row[]> = {
       fact: refused(),
       to: { refusedAt: { '': 10_000 }, refreshing: true },
       orders: [refresh({ ...ownToken, from: 5 })],
+    },
+    {
+      name: 'F51, F57: and where nothing can renew it, that is the end',
+      from: signedIn({}, opaque),
+      fact: refused(),
+      to: { held: { ...holding(opaque), deadlines: { '': { fresh: soon, renew: soon, expires: soon } } }, refreshing: true },
+      orders: [{ do: 'expire', record: opaque }],
+    },
+    {
+      name: 'F54: but not a refusal that gives no reason',
+      from: signedIn({}, opaque),
+      fact: refused({}, false),
+      to: { refusedAt: { '': soon.mono } },
+    },
+    {
+      name: 'nor one of a token whose life is known',
+      from: signedIn({}, nothingToPresent),
+      fact: refused(),
+      to: { refusedAt: { '': soon.mono } },
+    },
+    {
+      name: 'nor one of a token for one API',
+      from: signedIn({}, opaque),
+      fact: refused({ resource: 'urn:files' }),
+      to: { refusedAt: { 'urn:files ': soon.mono } },
     },
   ],
   'signed-in': [

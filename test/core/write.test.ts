@@ -85,7 +85,8 @@ describe('what is written', () => {
 
   test('F10: a grant of another user makes another session of it, with nothing else of the one before', () => {
     const who = { session: 't', subject: 'bob', bounds: { signedInAt: epoch + 9 } }
-    expect(amend(active({ fence: 9, claim, retry }), { type: 'grant', of, next: { ...next, ...who }, anew: false }, now)).toEqual({
+    const found = active({ fence: 9, claim, retry, grant: { ...grant, access: { '': access, 'https://files.test ': access } } })
+    expect(amend(found, { type: 'grant', of, next: { ...next, ...who }, anew: false }, now)).toEqual({
       ...of,
       ...who,
       generation: 6,

@@ -176,6 +176,20 @@ describe('B: clocks and lifetimes', () => {
     expect(s.server.calls.map(({ status }) => status)).toEqual([200, 401, 200])
   })
 
+  test.each([
+    { name: 'there never was anything to', given: { refresh_token: null } },
+    { name: 'there is nothing left to', given: { refresh_expires_in: 60 } },
+  ])('F51, F57: of unknown lifetime, and refresh with: $name: the first 401 about it is the end, in all tabs', async ({ given }) => {
+    const s = scene({ tabs: 2 })
+    await s.tabs[0].session.signIn(s.server.grant({ access_token: 'a1b2c3', expires_in: null, ...given }))
+    await s.advance(seconds(200))
+    expect((await settled(s, callFrom(s.tabs[0]))).value).toBe(200)
+    await s.advance(seconds(200)) // by now the server has forgotten it
+    expect(await settled(s, callFrom(s.tabs[0]))).toMatchObject({ code: 'session_ended', error: { reason: 'refresh-expired' } })
+    for (const tab of s.tabs) expect(s.earOf(tab).expired).toMatchObject([{ reason: 'refresh-expired' }])
+    expect(s.server.presentations).toEqual([])
+  })
+
   test('F51: an opaque token that lasts 300 s: 15 refreshes an hour', async () => {
     const s = scene()
     await s.tabs[0].session.signIn(s.server.grant({ access_token: 'a1b2c3' }))
