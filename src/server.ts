@@ -37,13 +37,15 @@ export function serverOf(
       } catch (error) {
         outcome ??= outcomeOfError(error) // a question that fails loses no token (REQ-49)
       }
-      if (outcome.type !== 'granted') failed(outcome.cause)
+      failed(outcome.type === 'granted' ? outcome.issued.flaw : outcome.cause)
       return outcome
     },
     async revoke(grant) {
       const { refreshToken, access } = grant
       forget(grant)
-      const accessTokens = Object.values(access).map(({ token }) => reveal(token))
+      const accessTokens = Object.values(access)
+        .map(({ token }) => reveal(token))
+        .filter(Boolean)
       try {
         await refresher.revoke?.({ refreshToken: shown(refreshToken), accessTokens, fetch, signal: AbortSignal.timeout(10_000) })
         return refresher.revoke !== undefined

@@ -66,94 +66,115 @@ export interface Issued {
   readonly binding?: string | null
   /** Of a sealed sign-in: when the request was sent. */
   readonly sent?: Moment | undefined
+  /** Why the access token is of no use. */
+  readonly flaw?: TypeError | undefined
 }
 
-/**
- * `tokenless`: the server keeps the tokens, and says only how long the session is good for and whose it is (`{ expires_in, sub }`). The access
- * token is then the empty one; what comes along all the same is not kept (RFC 10017 §6.1, REQ-76).
- * @throws TypeError naming the field that is missing or malformed, never its value.
- */
-export function readTokens(input: unknown, tokenless = false): Issued {
+/** How {@link readTokens} reads. */
+interface Reading {
+  /**
+   * The server keeps the tokens, and says only how long the session is good for and whose it is (`{ expires_in, sub }`). The access token is then
+   * the empty one; what comes along all the same is not kept (RFC 10017 §6.1, REQ-76).
+   */
+  readonly tokenless?: boolean | undefined
+  /**
+   * Of a refresh: the token before is spent, so the refresh token that came is kept whatever is wrong with the rest. A member that is
+   * malformed says nothing; an access token that cannot be used has a life of nought.
+   */
+  readonly salvage?: boolean | undefined
+}
+
+/** @throws TypeError naming the field that is missing or malformed, never its value. */
+export function readTokens(input: unknown, { tokenless, salvage }: Reading = {}): Issued {
   const sealedIn = open(input)
   const found = sealedIn ?? input
   if (typeof found !== 'object' || found === null) throw new TypeError('The token response is not an object.')
   const said = found as Record<string, unknown> // a lookup of an unknown member gives `undefined`
-  const field = (snake: string): [name: string, value: unknown] => {
-    const camel = snake.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
-    const name = said[snake] == null && camel in found ? camel : snake
-    return [name, said[name]]
-  }
   if (tokenless)
     return {
       accessToken: secret(''),
-      lasts: seconds(field('expires_in')),
+      lasts: seconds('expires_in'),
       refreshToken: null,
       refreshLasts: null,
       sessionLasts: null,
       scope: null,
-      subject: text(field('sub')),
+      subject: text('sub'),
     }
-  const access = token(field('access_token'))
-  if (!access) malformed('access_token')
-  const type = (text(field('token_type')) ?? 'Bearer').toLowerCase()
-  if (!/^(bearer|dpop)$/.test(type)) malformed('token_type', 'is neither Bearer nor DPoP')
-  const refresh = token(field('refresh_token'))
-  const lasts = seconds(field('expires_in')) ?? lifetimeOf(access)
+  const access = token('access_token')
+  const type = (text('token_type') ?? 'Bearer').toLowerCase()
+  const refresh = token('refresh_token')
+  const flaw = access
+    ? /^(bearer|dpop)$/.test(type)
+      ? undefined
+      : malformed('token_type', 'is neither Bearer nor DPoP')
+    : malformed('access_token')
+  if (flaw && !(salvage && refresh)) throw flaw
   const { binding = null, sent } = (sealedIn ?? {}) as Pick<Issued, 'binding' | 'sent'> // `latchkey/oauth` has put them there
-  const { sub, iat, auth_time: authTime, session_expiry: sessionExpiry } = claimsOf(text(field('id_token')))
+  const { sub, iat, auth_time: authTime, session_expiry: sessionExpiry } = claimsOf(text('id_token'))
   // What is over already is over; what is no number says nothing.
-  const bound = spanOf(iat, Math.max(iat as number, sessionExpiry as number))
+  const bound = between(iat, Math.max(iat as number, sessionExpiry as number))
   return {
-    accessToken: secret(access),
-    lasts,
+    accessToken: secret(access ?? ''),
+    lasts: flaw ? 0 : (seconds('expires_in') ?? lifetimeOf(access)),
     refreshToken: refresh ? secret(refresh) : null,
     // Nought is how some servers say that it does not expire.
-    refreshLasts:
-      seconds(field('refresh_expires_in')) || seconds(field('refresh_token_expires_in')) || seconds(field('refresh_token_timeout')) || null,
-    sessionLasts: bound ?? (seconds(field('authorization_expires_in')) || null),
-    sessionExpiry: bound === null ? undefined : (sessionExpiry as number), // `spanOf` has looked
-    authAge: spanOf(authTime || null, iat), // nought is how some servers say that they do not know
-    scope: text(field('scope')),
+    refreshLasts: seconds('refresh_expires_in') || seconds('refresh_token_expires_in') || seconds('refresh_token_timeout') || null,
+    sessionLasts: bound ?? (seconds('authorization_expires_in') || null),
+    sessionExpiry: bound === null ? undefined : (sessionExpiry as number), // `between` has looked
+    authAge: between(authTime || null, iat), // nought is how some servers say that they do not know
+    scope: text('scope'),
     subject: typeof sub === 'string' ? sub : null,
     isBound: type === 'dpop',
     sent,
     binding,
+    flaw,
+  }
+
+  function field(snake: string): [name: string, value: unknown] {
+    const camel = snake.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+    const name = said[snake] == null && camel in said ? camel : snake
+    return [name, said[name] ?? null]
+  }
+
+  function text(snake: string): string | null {
+    const [name, value] = field(snake)
+    if (typeof value === 'string') return value || null // an empty string says as little as none
+    return value === null ? null : nothing(name)
+  }
+
+  /** What fits into a header (RFC 6750 §2.1): a value that `fetch` refuses would be printed by some engines' errors. */
+  function token(snake: string): string | null {
+    const value = text(snake)
+    return value && !/^[\x21-\x7e]+$/.test(value) ? nothing(field(snake)[0]) : value
+  }
+
+  function seconds(snake: string): Ms | null {
+    const [name, value] = field(snake)
+    return value === null || typeof value === 'number' || typeof value === 'string' ? spanIn(value) : nothing(name)
+  }
+
+  function nothing(name: string): null {
+    if (!salvage) throw malformed(name)
+    return null
   }
 }
 
-type Field = [name: string, value: unknown]
+const malformed = (name: string, how = 'is missing or malformed'): TypeError =>
+  new TypeError(`The token response cannot be used: \`${name}\` ${how}.`)
 
-function malformed(name: string, how = 'is missing or malformed'): never {
-  throw new TypeError(`The token response cannot be used: \`${name}\` ${how}.`)
-}
-
-function text([name, value]: Field): string | null {
-  if (value !== undefined && value !== null && typeof value !== 'string') malformed(name)
-  return (value as string | null | undefined) || null // an empty string says as little as none
-}
-
-/** What fits into a header (RFC 6750 §2.1): a value that `fetch` refuses would be printed by some engines' errors. */
-function token(field: Field): string | null {
-  const value = text(field)
-  if (value && !/^[\x21-\x7e]+$/.test(value)) malformed(field[0])
-  return value
-}
-
-/** A number, or a string that is one; anything else that servers have been seen to send says nothing (F50). */
-function seconds([name, value]: Field): Ms | null {
-  if (value !== undefined && value !== null && typeof value !== 'number' && typeof value !== 'string') malformed(name)
+/** Seconds: a number, or a string that is one; anything else that servers have been seen to send says nothing (F50). */
+function spanIn(value: unknown): Ms | null {
   const span = Number(value) * 1000
   return /^\s*\d+(\.\d+)?\s*$/.test(String(value)) && span < Infinity ? span : null
 }
 
 /** Both moments are the server's own, so that no clock but its own is asked. */
-function lifetimeOf(access: string): Ms | null {
+function lifetimeOf(access: string | null): Ms | null {
   const { exp, iat } = claimsOf(access)
-  return spanOf(iat, exp)
+  return between(iat, exp)
 }
 
-const spanOf = (from: unknown, to: unknown): Ms | null =>
-  typeof from === 'number' && typeof to === 'number' ? seconds(['exp', to - from]) : null
+const between = (from: unknown, to: unknown): Ms | null => (typeof from === 'number' && typeof to === 'number' ? spanIn(to - from) : null)
 
 /** No header has room for more: the claims of a longer one are not read (REQ-41). */
 const longestJwt = 65_536

@@ -91,7 +91,8 @@ export function waitOf(retryAfter: string | null, date: string | null): Ms | nul
 /** What a refresh function has returned: tokens in either spelling, or the server's `Response` as it is. `tokenless`: see {@link readTokens}. */
 export async function outcomeOf(returned: unknown, tokenless?: boolean): Promise<Outcome> {
   try {
-    return { type: 'granted', issued: readTokens(isResponse(returned) ? await tokensIn(returned, isRefusal) : returned, tokenless) }
+    const found = isResponse(returned) ? await tokensIn(returned, isRefusal) : returned
+    return { type: 'granted', issued: readTokens(found, { tokenless, salvage: !tokenless }) }
   } catch (error) {
     return outcomeOfError(error, true)
   }

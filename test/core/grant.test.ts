@@ -68,7 +68,7 @@ test.each([
 
 describe('what a refresh has brought', () => {
   const brought = (input: object, of = active(), want = ownToken, tokenless = false) =>
-    renewal(of, want, readTokens(input, tokenless), at(500), now, () => 'new', { cookie: tokenless })
+    renewal(of, want, readTokens(input, { tokenless }), at(500), now, () => 'new', { cookie: tokenless })
 
   test('is of the next generation, and ends the row of failures', () => {
     const { retry: after, grant: next } = brought({ access_token: 'b', expires_in: 60 }, active({ retry }))

@@ -284,6 +284,36 @@ describe('F64, REQ-41: a response that cannot be used is refused by the name of 
   })
 })
 
+describe('M5: a refresh that cannot be used as it is loses no refresh token: the one before is spent', () => {
+  const salvaged = (input: object) => readTokens({ refresh_token: 'next', ...input }, { salvage: true })
+
+  test.each([
+    { name: 'scope', odd: { scope: ['a', 'b'] } },
+    { name: 'id_token', odd: { id_token: false } },
+    { name: 'expires_in', odd: { expires_in: {} } },
+    { name: 'refresh_expires_in', odd: { refresh_expires_in: true } },
+  ])('a malformed $name says nothing', ({ odd }) => {
+    const issued = salvaged({ access_token: 'a', ...odd })
+    expect([issued.refreshToken, issued.accessToken].map((it) => reveal(it!))).toEqual(['next', 'a'])
+    expect(issued).toMatchObject({ lasts: null, scope: null, subject: null, refreshLasts: null, flaw: undefined })
+  })
+
+  test.each([
+    { name: 'a type that nobody understands', odd: { access_token: 'a', token_type: 'urn:x' }, access: 'a', field: '`token_type`' },
+    { name: 'none', odd: {}, access: '', field: '`access_token`' },
+    { name: 'two lines', odd: { access_token: 'a\nb' }, access: '', field: '`access_token`' },
+  ])('an access token of no use has a life of nought: $name', ({ odd, access, field }) => {
+    const issued = salvaged({ expires_in: 300, ...odd })
+    expect([issued.refreshToken, issued.accessToken].map((it) => reveal(it!))).toEqual(['next', access])
+    expect(issued.lasts).toBe(0)
+    expect(issued.flaw?.message).toContain(field)
+  })
+
+  test.each([{}, { token_type: 'urn:x', access_token: 'a' }])('where there is none either, it is refused: %o', (input) => {
+    expect(() => readTokens(input, { salvage: true })).toThrow(TypeError)
+  })
+})
+
 test('F64: what is read prints no token', () => {
   const issued: Issued = readTokens({ access_token: canary, refresh_token: canary })
   expect(inspect(issued) + JSON.stringify(issued)).not.toContain(canary)

@@ -31,6 +31,30 @@ describe('timers', () => {
   )
 })
 
+describe('M5: what is wrong with an answer loses no refresh token', () => {
+  test.each([
+    { name: 'scope', odd: { scope: ['a', 'b'] } as object, works: true },
+    { name: 'id_token', odd: { id_token: {} }, works: true },
+    { name: 'token_type', odd: { token_type: 'urn:x' }, works: false },
+    { name: 'access_token', odd: { access_token: null }, works: false },
+  ])('a malformed $name', async ({ odd, works }) => {
+    const script = scripted()
+    const s = scene({ tabs: 2, session: { refresh: script.refresher } })
+    script.stage = s
+    await s.tabs[0].session.signIn(tokens('first'))
+    script.answers.push({ after: 0, give: { ...tokens('odd'), ...odd } })
+    const refresh = await settled(s, s.tabs[0].session.refresh())
+    expect(refresh.code).toBe(works ? null : 'refresh_unavailable')
+    if (!works) expect(refresh.error).toMatchObject({ cause: expect.any(TypeError) })
+    await s.advance(minutes(6))
+    expect(script.asked.slice(0, 2).map(({ token }) => token)).toEqual(['refresh-first', 'refresh-odd'])
+    for (const tab of s.tabs) {
+      expect(tab.session.state).toMatchObject({ status: 'signed-in', trouble: null })
+      expect(s.earOf(tab).ended).toEqual([])
+    }
+  })
+})
+
 describe('what the store says', () => {
   test('F40: a store that takes more than a second each way is slow, and serves', async () => {
     const s = scene()
