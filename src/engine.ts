@@ -155,8 +155,11 @@ export function startEngine(
 
   async function arrive(record: ActiveRecord): Promise<void> {
     const { record: kept, found } = await insist({ type: 'sign-in', of: record, unasked: false })
+    if (found && found !== 'foreign') {
+      if (found.session === record.session) return
+      if (found.status === 'active') void tools.revoke(found)
+    }
     if (kept?.session !== record.session) void tools.revoke(record)
-    if (found && found !== 'foreign' && found.status === 'active') void tools.revoke(found)
   }
 
   async function expire(of: ActiveRecord): Promise<void> {

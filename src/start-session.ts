@@ -161,12 +161,17 @@ export function startSession(settings: Settings, ports: Ports): Session {
     if (engine.state().closed) gripOf({ type: 'closed' })
     if (subject !== undefined && typeof subject !== 'string') throw new TypeError('`subject` must be a text.')
     const issued = readTokens(input)
-    const before = open(input) ? sealedBefore.get(input) : undefined
+    const sealedIn = open(input) as { session?: string } | undefined
+    const before = sealedIn && sealedBefore.get(input)
     if (before) return before
+    // In whatever session object it is given again, it is the session that it was.
+    const session = sealedIn?.session ?? random.id()
+    if (sealedIn) sealedIn.session = session
+    const known = engine.state().held.record
+    if (known?.session === session) return
     const who = ((refresher.isSameUser || policy.cookie) && issued.subject) || subject // refreshes will be asked about the name that ID tokens have for the user
-    const generation = (engine.state().held.record?.generation ?? 0) + 1
-    const seen = engine.signIn(arrival(random.id(), generation, who ?? null, policy.issuer, issued, clock.now()))
-    if (open(input)) sealedBefore.set(input, seen)
+    const seen = engine.signIn(arrival(session, (known?.generation ?? 0) + 1, who ?? null, policy.issuer, issued, clock.now()))
+    if (sealedIn) sealedBefore.set(input, seen)
     return seen
   }
 

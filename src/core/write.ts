@@ -7,7 +7,7 @@ import type { EpochMs, Now } from './time.ts'
  * - `claim`, `retry`: session, generation and fence
  * - `grant`: session and generation, whatever the fence; `anew` also where no record is left
  * - `end`: session and generation; or, where somebody wants it ended, the session only
- * - `sign-in`: nothing, the last one wins; or, when nobody asked for it, that nothing has been written since
+ * - `sign-in`: nothing but that it is another session, or none that has gone on; the last one wins; or, when nobody asked for it, that nothing has been written since
  * - `restore`: absence, or an older generation of the same session
  */
 export type Write =
@@ -53,7 +53,9 @@ export function amend(found: SessionRecord | null, write: Write, now: Now): Sess
       if (found ? !same || !(write.wanted || same.generation === of.generation) : !write.wanted) return null
       return endOf(same ?? write.of, write.reason, now.wall, write.answerLost)
     case 'sign-in':
-      return write.unasked && (active || (found?.generation ?? 0) >= of.generation)
+      // A sealed sign-in that was given before, in another session object: what has become of it since stays.
+      return (write.unasked && (active || (found?.generation ?? 0) >= of.generation)) ||
+        (found?.session === of.session && found.generation > of.generation)
         ? null
         : { ...write.of, fence, generation: Math.max(found?.generation ?? 0, of.generation - 1) + 1 }
     case 'restore':

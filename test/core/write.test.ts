@@ -43,7 +43,11 @@ const table: readonly { name: string; write: Write; signs: string }[] = [
     write: { type: 'end', of, reason: 'signed-out', wanted: true },
     signs: '++++---+',
   },
-  { name: 'a sign-in names nothing', write: { type: 'sign-in', of, unasked: false }, signs: '++++++++' },
+  {
+    name: 'F72: a sign-in names nothing, unless it is one that has gone on since',
+    write: { type: 'sign-in', of, unasked: false },
+    signs: '+++--+++',
+  },
   {
     name: 'F66: a sign-in that nobody asked for names that nothing was written since',
     write: { type: 'sign-in', of, unasked: true },

@@ -172,6 +172,29 @@ describe('signIn', () => {
     expect(s.server.refreshes).toBe(1)
   })
 
+  test.each([
+    { name: 'after refreshes', before: 'refreshed', is: { status: 'signed-in', trouble: null } },
+    { name: 'after a sign-out', before: 'signed out', is: { status: 'signed-out', reason: 'signed-out' } },
+  ])('F72: nor is it once more in another session object, $name', async ({ before, is }) => {
+    for (const loading of [true, false]) {
+      const s = scene({ tabs: 2 })
+      const [tab, other] = s.tabs
+      const sealed = seal({}, { ...s.server.grant() }) as Parameters<(typeof tab)['session']['signIn']>[0]
+      await settled(s, tab.session.signIn(sealed))
+      if (before === 'refreshed') for (let times = 0; times < 2; times++) await settled(s, tab.session.refresh())
+      else await settled(s, tab.session.signOut())
+      tab.session.close()
+      const again = s.secondSession(tab)
+      if (!loading) await settled(s, again.ready)
+      await settled(s, again.signIn(sealed))
+      await s.advance(minutes(10))
+      expect(again.state).toMatchObject(is)
+      expect(other.session.state).toMatchObject(is)
+      expect(s.server.reused).toBe(0)
+      expect(s.earOf(other).expired).toEqual([])
+    }
+  })
+
   test('the same sealed sign-in twice is once', async () => {
     const s = scene()
     const sealed = seal({}, { ...s.server.grant() }) as Parameters<(typeof s.tabs)[0]['session']['signIn']>[0]
