@@ -6,7 +6,7 @@ import { type Need, type Verdict, verdict } from './core/verdict.ts'
 import { endOf } from './core/write.ts'
 import type { LimiterHost, Limiting } from './limiter.ts'
 import type { Ports } from './ports.ts'
-import { lockWait, type Revocable, refreshRun, type Server, type Tools } from './refresh-run.ts'
+import { type Revocable, refreshRun, type Server, type Tools } from './refresh-run.ts'
 import { revoke } from './revocation.ts'
 import { attempt, sharedRecord } from './shared-record.ts'
 import { within } from './within.ts'
@@ -68,6 +68,7 @@ export function startEngine(
   const watchers = new Set<() => void>()
   let departure = Promise.resolve(false)
   let cancelWake = () => {}
+  let untold = () => {} // an end that is being written: told when other tabs can see it, or when something has followed it
   const patience = policy.refreshTimeout + 2_000
 
   const now = (): Now => ({ ...clock.now(), chance: random.chance() })
@@ -149,6 +150,7 @@ export function startEngine(
       case 'restore':
         return void restore().catch(ignore)
       case 'announce':
+        untold()
         audience.announced(order)
     }
   }
@@ -169,8 +171,14 @@ export function startEngine(
   }
 
   async function end(of: ActiveRecord, reason: EndReason): Promise<boolean> {
+    const tell = () => {
+      if (untold !== tell) return
+      untold = ignore
+      audience.announced({ type: 'ended', record: endOf(of, reason, clock.now().wall), by: 'this-tab' })
+    }
+    untold = tell
     const { record, found } = await insist({ type: 'end', of, reason, wanted: true })
-    audience.announced({ type: 'ended', record: endOf(of, reason, clock.now().wall), by: 'this-tab' })
+    tell()
     audience.settled()
     // The refresh token that was found in the record: the one in memory may be spent (M7).
     const grant = found === 'foreign' || found?.status !== 'active' ? of.grant : record && found.grant
@@ -181,12 +189,12 @@ export function startEngine(
     return (await within(clock, revokeWait, tools.revoke(of))) === true
   }
 
-  async function takeLock(): Promise<(() => void) | null> {
-    const patience = new AbortController()
-    const asked = attempt(() => lock.acquire(patience.signal))
-    const held = await within(clock, lockWait, asked).catch(() => null)
+  async function takeLock(patience: Ms): Promise<(() => void) | null> {
+    const waiting = new AbortController()
+    const asked = attempt(() => lock.acquire(waiting.signal))
+    const held = await within(clock, patience, asked).catch(() => null)
     if (!held) {
-      patience.abort()
+      waiting.abort()
       asked.then((late) => late(), ignore)
     }
     return held

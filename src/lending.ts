@@ -3,7 +3,7 @@ import type { SessionRecord } from './core/record.ts'
 import { reveal } from './core/secret.ts'
 import { type Goal, type State, sessionIn } from './core/state.ts'
 import { left, type Moment, type Ms } from './core/time.ts'
-import { fitting, freshUntil, type Verdict } from './core/verdict.ts'
+import { fitting, freshUntil, mustLook, type Verdict } from './core/verdict.ts'
 import type { Engine } from './engine.ts'
 import { isLatchkeyError, LatchkeyError } from './errors.ts'
 import type { StepUpChallenge } from './fetch/challenge.ts'
@@ -121,6 +121,7 @@ export function startLending(engine: Engine, { now }: Clock, cause: () => unknow
   }
 
   async function instead(target: Target, refused: Grip, invalid: boolean, signal: AbortSignal | null): Promise<Grip | null> {
+    if (mustLook(engine.state(), now())) await engine.look() // it has slept while the call was on its way
     const goal = laterThan(refused, target)
     engine.feed({ type: 'token-refused', goal, invalid })
     if (!engine.state().refreshing && !fitting(engine.state(), goal, now())) return null

@@ -42,14 +42,14 @@ export interface Tools extends SharedRecord {
       | { readonly type: 'sent' | 'answered'; readonly again: boolean; readonly outcome?: string }
       | { readonly type: 'revocation'; readonly confirmed: boolean },
   ) => void
-  /** Resolves with what lets the lock go; with `null` after `lockWait`, and where there are no locks. */
-  readonly lock: () => Promise<(() => void) | null>
+  /** Resolves with what lets the lock go; with `null` if it cannot be had in that time, and where there are no locks. */
+  readonly lock: (patience: Ms) => Promise<(() => void) | null>
   /** Resolves when what is held changes. */
   readonly change: () => Promise<void>
 }
 
 /** How long the lock is waited for. Any length is safe: without the lock the claims decide (rule 2). Less than a quarter of a watch of 14 s, so that all of it counts (rule 8, F15). */
-export const lockWait: Ms = 3_000
+const lockWait: Ms = 3_000
 
 /** Longest from asking for a claim to be written to sending under it; after that somebody may have watched it to its end (rule 4). */
 const sendWindow: Ms = 2_000
@@ -75,7 +75,8 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
   )
   const met = active(state()) // its claim has been open since before the lock was asked for
   const since = now().mono
-  let unlock = await tools.lock()
+  // Whoever knows of nobody has no claim to go by, and nothing but the lock to keep it from asking beside another tab.
+  let unlock = await tools.lock(met ? lockWait : policy.refreshTimeout)
   let givenUp = '' // the claim that is known to be nobody's any more
   let again = false // the token may have been presented before
   let lateGrant: Promise<void> | null = null
@@ -83,7 +84,7 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
     // A cookie can be asked about though nothing can be read: then it is the lock alone that keeps two tabs from it at once (F40).
     if (!isRead && !unlock) return feed({ type: 'store-failed' })
     for (;;) {
-      const found = isRead ? await look() : null
+      const found = isRead || active(state()) ? await look() : null
       const record = active(state())
       if (state().closed) return
       if (!record) return state().held === held && found !== 'foreign' ? await askForAnybody(tools) : undefined
@@ -195,16 +196,23 @@ async function watchToItsEnd(watched: ActiveRecord, since: number, { now, state,
 async function askForAnybody({ policy, server, revoke, state, clock, feed, now, newId, insist }: Tools): Promise<void> {
   const sent = now()
   const { held } = state()
-  const outcome = await within(clock, policy.refreshTimeout, server.ask(null, ownToken, null))
+  const answer = server.ask(null, ownToken, null)
+  const outcome = await within(clock, policy.refreshTimeout, answer)
+  if (outcome?.type === 'granted') return meet(outcome)
   if (outcome?.type === 'rejected') return state().held.kind === 'signed-in' ? undefined : feed({ type: 'nobody-known' })
-  if (outcome?.type !== 'granted') {
-    const last = held.kind === 'loading' ? held.retry : null
-    return feed({ type: 'ask-failed', retry: backOff(last, now(), outcome?.answered ?? false, outcome?.wait) })
+  if (!outcome)
+    void answer.then((late) => {
+      if (late.type === 'granted') void meet(late)
+    })
+  const last = held.kind === 'loading' ? held.retry : null
+  feed({ type: 'ask-failed', retry: backOff(last, now(), outcome?.answered ?? false, outcome?.wait) })
+
+  async function meet({ issued }: Granted): Promise<void> {
+    const of = arrival(newId(), (held.record?.generation ?? 0) + 1, null, policy.issuer, issued, sent)
+    const isAsked = state().held === held || state().held.kind === 'loading' // nobody has signed in or out since
+    const { record, found } = isAsked ? await insist({ type: 'sign-in', of, unasked: true }) : { record: null, found: state().held.record }
+    if (!record && found !== 'foreign' && found?.status !== 'active') void revoke(of)
   }
-  const of = arrival(newId(), (held.record?.generation ?? 0) + 1, null, policy.issuer, outcome.issued, sent)
-  const isAsked = state().held === held // nobody has signed in or out since
-  const { record, found } = isAsked ? await insist({ type: 'sign-in', of, unasked: true }) : { record: null, found: state().held.record }
-  if (!record && found !== 'foreign' && found?.status !== 'active') void revoke(of)
 }
 
 const active = ({ held }: State): ActiveRecord | null => (held.kind === 'signed-in' && !held.arriving ? held.record : null)

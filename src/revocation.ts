@@ -27,7 +27,8 @@ async function persist(
     // A cookie is that of whoever has signed in since, and some servers give the same token again.
     const isSpared =
       held.kind === 'signed-in' &&
-      ((subject !== null && held.record.subject === subject) || isSame(held.record.grant.refreshToken, grant.refreshToken))
+      ((subject !== null && held.record.subject === subject) ||
+        ((policy.cookie || grant.refreshToken) && isSame(held.record.grant.refreshToken, grant.refreshToken)))
     if (isSpared) {
       if (held.record.grant.binding !== grant.binding) server.forget(grant)
       return tell(false)

@@ -64,14 +64,22 @@ export function sharedRecord(
   let recovering: Promise<void> | null = null
   let acting = 0 // sign-ins and sign-outs on their way to the store: until they are there, it says what was before
 
+  let known: { readonly text: string | null; readonly found: SessionRecord | 'foreign' | null } | undefined
+
   return { look, commit, insist, askPeers, recover, restore }
+
+  /** The same is read several times in each refresh. */
+  function understood(text: string | null): SessionRecord | 'foreign' | null {
+    if (known?.text !== text) known = { text, found: parseRecord(text, policy.issuer) }
+    return known.found
+  }
 
   function look(): Promise<SessionRecord | 'foreign' | null> {
     return inTurn(async () => {
       const at = clock.now()
       const asked = attempt(() => store.read(key))
       const see = async (text: string | null) => {
-        const record = parseRecord(text, policy.issuer)
+        const record = understood(text)
         if (text !== null && !record) store.replace(key, text, null).catch(ignore) // no record, and never will be one (F43)
         const due = judge && record !== 'foreign' && record?.status === 'active' ? await inTime(judge(record)) : undefined
         if (!acting && due !== null) feed({ type: 'record-read', record, by: 'other-tab', at, due })
@@ -109,7 +117,7 @@ export function sharedRecord(
       before = text
       const { committed: tried } = last
       if (tried && last.text === text) return heard(write, tried) // it went well
-      const found = parseRecord(text, policy.issuer)
+      const found = understood(text)
       // Whoever has signed in since then did so after us, and stays.
       if (tried && write.type === 'sign-in' && found && sessionOf(found) !== sessionOf(tried.found)) {
         heard(write, { ...tried, record: null, found })

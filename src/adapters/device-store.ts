@@ -74,19 +74,18 @@ export function deviceStore(): Store {
 
   /** Private windows of old Firefox, blocked cookies, opaque origins and full disks refuse, each at another moment: probe by using (F38, F41, F46). */
   async function orInMemory<T>(task: (store: Store) => Promise<T>): Promise<T> {
-    if (fallback) return task(fallback)
-    try {
-      return await task({ read: look, replace: exchange })
-    } catch (error) {
-      // What all tabs share must not become two truths: once it has kept a record, a failure is one, and the next try opens it anew.
-      if (trusted) {
+    for (let isAgain = false; !fallback; isAgain = true) {
+      try {
+        return await task({ read: look, replace: exchange })
+      } catch (error) {
         database = undefined
         lastRead.clear()
-        throw error
+        // What all tabs share must not become two truths: once it has kept a record, a failure is one, and the next try opens it anew.
+        if (trusted) throw error
+        if (isAgain) fallback ??= memoryStore() // Safari loses a connection now and then, and what is stored is there all the same
       }
-      fallback ??= memoryStore()
-      return task(fallback)
     }
+    return task(fallback)
   }
 
   return {

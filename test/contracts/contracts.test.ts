@@ -66,6 +66,19 @@ test('F41: once it has kept a record, deviceStore makes no second truth of a fai
   expect(await store.read('one truth')).toBe('kept')
 })
 
+test('F38, F41: nor does a page whose first look fails in passing take what is there for nothing', async () => {
+  await deviceStore().replace('blinked', null, 'kept')
+  const { transaction } = IDBDatabase.prototype
+  IDBDatabase.prototype.transaction = () => {
+    IDBDatabase.prototype.transaction = transaction
+    throw new DOMException('Connection to Indexed Database server lost', 'UnknownError')
+  }
+  const store = deviceStore()
+  expect(await store.read('blinked')).toBe('kept')
+  expect(await store.replace('blinked', 'kept', 'next')).toBe(true)
+  expect(await deviceStore().read('blinked')).toBe('next')
+})
+
 test('F42: what is written after the database was cleared can be read by everybody: the key is gone with the records', async () => {
   const [mine, another] = [deviceStore(), deviceStore()]
   expect(await mine.replace('cleared', null, 'before')).toBe(true)

@@ -1,7 +1,7 @@
 import { limits } from 'latchkey/limits'
 import { describe, expect, test } from 'vitest'
 import { api, backendScene, callFrom } from './backend.ts'
-import { listenTo, minutes, pause, seconds, settled, storedIn, until, watch } from './scene.ts'
+import { listenTo, minutes, pause, seconds, settled, storedIn, takeLock, until, watch } from './scene.ts'
 
 // REQ-76: a session whose tokens a backend keeps lives as any other does.
 
@@ -161,6 +161,41 @@ describe('expiry', () => {
   })
 })
 
+describe('F01: several tabs that start at once, of which nobody knows anything', () => {
+  test.each([300, 5_000, 9_000])('ask one after the other, and the first answer is enough, though it takes %i ms', async (slowness) => {
+    const { s, backend } = await backendScene({ tabs: 0 as 1 })
+    let open = 0
+    let most = 0
+    const slow = async () => {
+      most = Math.max(most, ++open)
+      await pause(s, slowness)
+      open--
+      return Response.json({ expires_in: 300, sub: 'ann' })
+    }
+    backend.instead.push(slow, slow, slow, slow)
+    const tabs = [1, 2, 3, 4].map(() => s.world.openTab())
+    await s.advance(slowness + 200)
+    for (const { session } of tabs) expect(session.state).toMatchObject({ status: 'signed-in', subject: 'ann' })
+    expect([backend.counted.asked, most]).toEqual([1, 1])
+  })
+})
+
+test('F40: a store that is slow at the start, and whose answer comes while the lock is waited for', async () => {
+  const { s, backend } = await backendScene({ tabs: 1 })
+  s.tabs[0].crash()
+  await s.advance(minutes(10))
+  const letGo = await takeLock(s, new URL('/bff/session', api).href)
+  let slow = 4
+  s.browser.behaviour.storeDelay = () => (slow-- > 0 ? 2_100 : 5)
+  const tab = s.world.openTab()
+  await s.advance(6_400)
+  letGo()
+  await s.advance(seconds(1))
+  expect(tab.session.state).toMatchObject({ status: 'signed-in', trouble: null })
+  expect(backend.counted.asked).toBe(2)
+  expect((await settled(s, callFrom(tab))).value).toBe(200)
+})
+
 describe('a 401 of an API', () => {
   test('F53, F55: leads to one question for all who got one, and the calls are made again', async () => {
     const { s, backend } = await backendScene({ tabs: 2 })
@@ -251,6 +286,39 @@ describe('an end', () => {
     const later = s.world.openTab()
     expect((await settled(s, later.session.ready)).value).toEqual({ status: 'signed-out', reason: null })
     expect(backend.counted.logouts).toBe(1)
+  })
+
+  test.each([8, 13])(
+    'F66: an answer from before a sign-out, %i s late, brings nobody back, and what it has brought is given back',
+    async (after) => {
+      const { s, backend } = await backendScene({ tabs: 0 as 1 }, null)
+      backend.instead.push(async () => {
+        await pause(s, seconds(after))
+        backend.user = 'ann' // by the cookie of that answer
+        return Response.json({ expires_in: 300, sub: 'ann' })
+      })
+      const tab = s.world.openTab()
+      await s.advance(seconds(2))
+      void tab.session.signOut()
+      await s.advance(seconds(30))
+      expect(backend.user).toBeNull()
+      const next = await tab.reload()
+      await s.advance(seconds(5))
+      expect(next.session.state.status).toBe('signed-out')
+    },
+  )
+
+  test('F27: an answer that comes after its deadline is of use', async () => {
+    const { s, backend } = await backendScene({ tabs: 0 as 1 })
+    backend.instead.push(async () => {
+      await pause(s, seconds(12))
+      return Response.json({ expires_in: 300, sub: 'ann' })
+    })
+    backend.instead.push(...Array.from({ length: 9 }, () => async () => Response.json({}, { status: 503 })))
+    const tab = s.world.openTab()
+    await s.advance(seconds(13))
+    expect(tab.session.state).toMatchObject({ status: 'signed-in', subject: 'ann' })
+    expect(backend.counted.logouts).toBe(0)
   })
 
   test('F66: an answer from before a sign-out brings nobody back', async () => {

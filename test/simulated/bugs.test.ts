@@ -1,5 +1,6 @@
+import type { Session } from 'latchkey'
 import { describe, expect, test } from 'vitest'
-import { callFrom, hours, minutes, scene, scripted, seconds, settled, storedIn, tokens, until, watch } from './scene.ts'
+import { callFrom, hours, listenTo, minutes, scene, scripted, seconds, settled, storedIn, tokens, until, watch } from './scene.ts'
 
 // Traces that once went wrong; each says what must not come back.
 
@@ -52,6 +53,64 @@ describe('M5: what is wrong with an answer loses no refresh token', () => {
       expect(tab.session.state).toMatchObject({ status: 'signed-in', trouble: null })
       expect(s.earOf(tab).ended).toEqual([])
     }
+  })
+})
+
+describe('F55, F77: a 401 that comes to a tab which has slept, and was told nothing of it', () => {
+  test.each(['visible', 'hidden'])('leads to one refresh and one retry as any other does (%s)', async (how) => {
+    const s = scene({ session: { keepFresh: 'on-demand' } })
+    const [tab] = s.tabs
+    await tab.session.signIn(s.server.grant())
+    if (how === 'hidden') tab.hide()
+    await s.advance(seconds(280))
+    s.latency = () => seconds(30)
+    const calls = Array.from({ length: 6 }, () => watch(callFrom(tab), s.now))
+    await s.advance(seconds(1))
+    s.insideOf(tab).halt()
+    await s.advance(seconds(120))
+    s.latency = () => 50
+    tab.thaw()
+    await s.advance(seconds(5))
+    expect(calls.map(({ result }) => result?.value)).toEqual(Array(6).fill(200))
+    expect(s.server.presentations).toHaveLength(1)
+  })
+})
+
+describe('F58, F74: an end is told before what follows it', () => {
+  const heard = (session: Session) => {
+    const order: string[] = []
+    session.onSessionEnded(({ subject }) => order.push(`ended ${subject}`))
+    session.on('signed-in', ({ subject }) => order.push(`signed-in ${subject}`))
+    return order
+  }
+
+  test.each([0, 50])('where somebody else signs in at once, and a store takes %i ms', async (delay) => {
+    const s = scene({ tabs: 2 })
+    const { session } = s.tabs[0]
+    await session.signIn(s.server.grant(), { subject: 'one' })
+    await s.advance(seconds(1))
+    s.browser.behaviour.storeDelay = () => delay
+    const order = heard(session)
+    void session.signOut()
+    void session.signIn(s.server.grant(), { subject: 'two' })
+    await s.advance(seconds(5))
+    expect(order).toEqual(['ended one', 'signed-in two'])
+    expect(listenTo(session).ended).toEqual([])
+    expect(s.earOf(s.tabs[1]).ended).toHaveLength(1)
+  })
+
+  test('where somebody else has signed in in another tab, and this one has not heard of it', async () => {
+    const s = scene({ tabs: 2 })
+    const { session } = s.tabs[0]
+    await session.signIn(s.server.grant(), { subject: 'one' })
+    await s.advance(seconds(1))
+    s.browser.behaviour.messageDelay = () => 500
+    await s.tabs[1].session.signIn(s.server.grant(), { subject: 'two' })
+    const order = heard(session)
+    void session.signOut()
+    await s.advance(seconds(5))
+    expect(order).toEqual(['ended one', 'signed-in two'])
+    expect(listenTo(session).ended).toEqual([])
   })
 })
 

@@ -237,6 +237,18 @@ describe('REQ-62: whoever signs in meanwhile is not disturbed', () => {
     expect(session.state.status).toBe('signed-in')
   })
 
+  test('REQ-61: but what had no refresh token is no more theirs for it', async () => {
+    const given: (readonly string[])[] = []
+    const script = scripted({ revoke: async ({ accessTokens }) => void given.push(accessTokens) })
+    const s = scene({ session: { refresh: script.refresher } })
+    script.stage = s
+    await s.tabs[0].session.signIn(tokens('one', { refresh_token: null }), { subject: 'one' })
+    await s.advance(seconds(1))
+    await s.tabs[0].session.signIn(tokens('two', { refresh_token: null }), { subject: 'two' })
+    await s.advance(seconds(1))
+    expect(given).toEqual([['access-one']])
+  })
+
   test('a cookie that a login has set since is not cleared, though no message told this tab of it', async () => {
     const { s, backend } = await backendScene({ tabs: 2 })
     const tries = s.tabs.map((tab) => tab.session)
