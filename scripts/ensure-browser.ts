@@ -12,16 +12,29 @@ const applications = ['/Applications/Google Chrome.app/Contents/MacOS/Google Chr
 const advice =
   'No Chromium found, and none could be installed: install one (Debian: apt-get install chromium), or name it in CHROMIUM_PATH.'
 
-/** A browser that some tests also run in, where it is. */
+/** A browser that some tests run in, where it is. */
 interface Guest {
   readonly name: string
+  /** What comes of it where it is not. */
+  readonly without: string
   readonly packages: readonly string[]
   readonly find: () => string | null
 }
 
 const guests: readonly Guest[] = [
-  { name: 'Firefox', packages: ['firefox-esr'], find: firefoxPath },
-  { name: 'WebKit', packages: ['webkit2gtk-driver', 'xvfb'], find: () => webKitPrograms()?.driver ?? null },
+  {
+    name: 'Chromium headless shell',
+    without: 'the tests take longer',
+    packages: ['chromium-headless-shell'],
+    find: headlessShellPath,
+  },
+  { name: 'Firefox', without: 'no tests in it', packages: ['firefox-esr'], find: firefoxPath },
+  {
+    name: 'WebKit',
+    without: 'no tests in it',
+    packages: ['webkit2gtk-driver', 'xvfb'],
+    find: () => webKitPrograms()?.driver ?? null,
+  },
 ]
 
 /** Where Chromium is: CHROMIUM_PATH, else the system's, else Playwright's own. */
@@ -30,6 +43,11 @@ export function chromiumPath(): string | null {
   // A path that was asked for and is not there must not be replaced by another browser in silence.
   if (named) return isProgram(named) ? named : null
   return [...onSearchPath(chromiumNames), ...applications, chromium.executablePath()].find(isProgram) ?? null
+}
+
+/** The same Chromium without its windows, which costs a third: for what needs none. Who names a Chromium means that one. */
+export function headlessShellPath(): string | null {
+  return process.env.CHROMIUM_PATH ? null : (onSearchPath(['chromium-headless-shell', 'chrome-headless-shell']).find(isProgram) ?? null)
 }
 
 /** Where Firefox is: FIREFOX_PATH, else the system's ESR. Others are not looked for: Playwright drives a new Firefox only after a while. */
@@ -59,9 +77,9 @@ export async function ensureChromium(): Promise<string> {
 }
 
 /** One line: where the guest is, perhaps since a moment ago, or how to invite it. */
-function invite({ name, packages, find }: Guest): string {
+function invite({ name, without, packages, find }: Guest): string {
   const found = find() ?? (isRootOnDebian() && installFromDebian(packages, runQuietly) ? find() : null)
-  return found ? `${name}: ${found}` : `No ${name} here, so no tests in it (Debian: apt-get install ${packages.join(' ')}).`
+  return found ? `${name}: ${found}` : `No ${name} here, so ${without} (Debian: apt-get install ${packages.join(' ')}).`
 }
 
 function onSearchPath(names: readonly string[]): string[] {

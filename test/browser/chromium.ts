@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, type BrowserContext, chromium } from 'playwright-core'
-import { ensureChromium } from '../../scripts/ensure-browser.ts'
+import { ensureChromium, headlessShellPath } from '../../scripts/ensure-browser.ts'
 
 const flags = [
   '--no-sandbox',
@@ -17,11 +17,16 @@ const flags = [
 
 export interface LaunchOptions {
   readonly flags?: readonly string[]
+  /** With all that a user's has: windows, extensions, profiles. Without, it costs a third. */
+  readonly whole?: boolean
 }
 
 /** As Playwright does it: every tab counts as visible, and pages are not kept for the way back. */
-export async function launchChromium({ flags: more = [] }: LaunchOptions = {}): Promise<Browser> {
-  return chromium.launch({ executablePath: await ensureChromium(), args: [...flags, ...more] })
+export async function launchChromium({ flags: more = [], whole = false }: LaunchOptions = {}): Promise<Browser> {
+  return chromium.launch({
+    executablePath: (whole ? null : headlessShellPath()) ?? (await ensureChromium()),
+    args: [...flags, ...more],
+  })
 }
 
 /** A browser that finds what the last one on this profile has left. */

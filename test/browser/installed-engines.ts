@@ -8,7 +8,7 @@ import { launchWebKit } from './webkit.ts'
 const chromium: Engine = {
   name: 'Chromium',
   keepsPages: false, // Playwright turns that off; page-life.test.ts has a Chromium as users have it
-  launch: async () => drivenByPlaywright(await launchChromium()),
+  launch: async () => drivenByPlaywright(await launchChromium({ whole: true })),
 }
 const firefox: Engine = { name: 'Firefox', keepsPages: true, launch: launchFirefox }
 const webKit: Engine = { name: 'WebKit', keepsPages: true, launch: launchWebKit }

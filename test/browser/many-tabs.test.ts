@@ -14,7 +14,7 @@ const storm = process.env.LATCHKEY_EXPIRIES ? { tabs: 20, span: 60_000 } : { tab
 let browser: Browser
 
 beforeAll(async () => {
-  browser = await launchChromium()
+  browser = await launchChromium({ whole: true })
 })
 afterAll(() => browser?.close())
 
