@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { note } from '../counted.ts'
 import { chances, tryChances } from './schedule.ts'
 
-// Two files, so that two cores work. A failure prints the seed and the shortest trace that shows it; LATCHKEY_SEED starts elsewhere,
+// Three files, so that two cores work. A failure prints the seed and the shortest trace that shows it; LATCHKEY_SEED starts elsewhere,
 // LATCHKEY_RUNS says how many, and `npm run soak` goes on for as long as one likes.
 
 describe('REQ-116: I1 to I7, whatever the order of things', () => {
