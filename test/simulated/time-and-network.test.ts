@@ -9,6 +9,41 @@ describe('B: clocks and lifetimes', () => {
     expect(s.server.presentations).toEqual([])
   })
 
+  test.each([
+    { lifetime: 300, span: seconds(299), first: [seconds(230), seconds(240)], most: 1 },
+    { lifetime: 5, span: minutes(10), first: [seconds(10), seconds(11)], most: 60 },
+  ])(
+    'REQ-34: three tabs that call nothing: a token of $lifetime s is renewed ahead of need, once for all of them, and without a loop',
+    async ({ lifetime, span, first, most }) => {
+      const s = scene({ tabs: 3, expiresIn: lifetime })
+      await s.tabs[0].session.signIn(s.server.grant())
+      await s.advance(span)
+      const times = s.server.presentations.map(({ at }) => at)
+      expect(times[0]).toBeGreaterThanOrEqual(first[0]!)
+      expect(times[0]).toBeLessThanOrEqual(first[1]!)
+      expect(times.length).toBeLessThanOrEqual(most)
+      expect(s.server.refreshes).toBe(times.length)
+      for (const [index, at] of times.entries()) if (index) expect(at - times[index - 1]!).toBeGreaterThanOrEqual(seconds(10))
+    },
+  )
+
+  test('REQ-33: an answer that was five seconds on its way: its minute began when it was asked for, and a call at its end waits for the next', async () => {
+    const s = scene({ expiresIn: 60, session: { keepFresh: 'on-demand' } })
+    const { session } = s.tabs[0]
+    await session.signIn(s.server.grant())
+    const { signedInAt } = session.state as { readonly signedInAt: number } // signed in as it is
+    await s.advance(seconds(10))
+    s.latency = () => seconds(2.5)
+    const asked = s.now()
+    expect((await settled(s, session.refresh())).took).toBe(seconds(5))
+    expect(session.state).toMatchObject({ expiresAt: signedInAt + asked + seconds(60) })
+    s.latency = () => 0
+    const late = await session.getToken()
+    await s.advance(asked + seconds(57) - s.now())
+    expect((await settled(s, session.getToken())).value).not.toBe(late)
+    expect(s.server.refreshes).toBe(2)
+  })
+
   test('F18: one of 30 days is refreshed once, just before its expiry', async () => {
     const s = scene({ expiresIn: 2_592_000, session: { keepFresh: 'always' } })
     await s.tabs[0].session.signIn(s.server.grant())
