@@ -1,3 +1,4 @@
+import type { RefreshFunction } from 'latchkey'
 import { describe, expect, test } from 'vitest'
 import { callFrom, hours, minutes, roughen, scene, scripted, seconds, settled, storedIn, tokens, watch } from './scene.ts'
 
@@ -278,6 +279,41 @@ describe('C: networks and servers that fail', () => {
       await s.advance(1_200)
     }
     expect(s.server.presentations.length).toBeLessThanOrEqual(40)
+    for (const tab of s.tabs) expect(s.earOf(tab).ended).toEqual([])
+  })
+
+  test('F30, REQ-128: 503 for five minutes, twenty callers in four tabs, each second anew: at most twelve attempts, and back within a minute', async () => {
+    const asked: number[] = []
+    let isDown = true
+    const refresh: RefreshFunction = async () => {
+      asked.push(s.now())
+      return isDown ? new Response('', { status: 503 }) : tokens('next')
+    }
+    const s = scene({ tabs: 4, session: { refresh } })
+    await s.tabs[0].session.signIn(tokens('first'))
+    for (const tab of s.tabs) tab.hide()
+    await s.advance(minutes(6)) // by now it has expired, and nobody has asked for another
+    const begun = s.now()
+    const callers = () => s.tabs.flatMap((tab) => Array.from({ length: 5 }, () => watch(tab.session.getToken(), s.now)))
+    while (s.now() - begun < minutes(5)) {
+      callers()
+      await s.advance(seconds(1))
+    }
+    expect(asked.length).toBeGreaterThan(5)
+    expect(asked.length).toBeLessThanOrEqual(12)
+    for (const tab of s.tabs) expect(tab.session.state).toMatchObject({ trouble: { retryAt: expect.any(Number) } })
+    isDown = false
+    const recovered = s.now()
+    const failed = asked.length
+    while (asked.length === failed) {
+      callers()
+      await s.advance(seconds(1))
+    }
+    expect(asked.at(-1)! - recovered).toBeLessThanOrEqual(minutes(1))
+    expect(asked).toHaveLength(failed + 1)
+    const last = callers()
+    await s.advance(seconds(1))
+    expect(last.map(({ result }) => result?.value)).toEqual(Array(20).fill('access-next'))
     for (const tab of s.tabs) expect(s.earOf(tab).ended).toEqual([])
   })
 
