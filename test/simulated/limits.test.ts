@@ -424,7 +424,7 @@ describe('clocks that are set (REQ-114)', () => {
 })
 
 describe('a limit that is reached at a bad moment', () => {
-  test('offline: it ends in every tab all the same, and is revoked as far as possible', async () => {
+  test('REQ-11: offline: it ends in every tab all the same, leaves nothing on the device, and is revoked as far as possible', async () => {
     const s = scene({ tabs: 2, ...aal2 })
     await begin(s)
     for (const tab of s.tabs) tab.offline()

@@ -216,21 +216,51 @@ describe('signIn', () => {
 })
 
 describe('signOut', () => {
-  test('REQ-11, REQ-63: is over here before it returns, erases the device, tells the waiters and the app, and then the server', async () => {
-    const order: string[] = []
-    const script = scripted({ revoke: async () => void order.push('revoked') })
-    const s = scene({ session: { refresh: script.refresher } })
-    script.stage = s
-    const { session } = s.tabs[0]
-    await session.signIn(tokens('one'))
-    script.answers.push({ after: seconds(2), give: tokens('two') })
-    session.refresh().catch(() => order.push('waiter'))
-    await s.advance(100)
-    session.onSessionEnded(() => order.push(storedIn(s)?.status === 'ended' ? 'announced' : 'announced too early'))
-    const signedOut = session.signOut()
-    expect(session.state).toEqual({ status: 'signed-out', reason: 'signed-out' })
-    expect((await settled(s, signedOut)).value).toEqual({ revoked: true })
-    expect(order).toEqual(['waiter', 'announced', 'revoked'])
+  test.each([
+    { name: 'that confirms', answer: async () => {}, revoked: true },
+    { name: 'that fails', answer: () => Promise.reject(new Error('no')), revoked: false },
+    {
+      name: 'whose strategy throws',
+      answer: () => {
+        throw new Error('no')
+      },
+      revoked: false,
+    },
+  ])(
+    'REQ-11, REQ-63: is over here before it returns, erases the device, tells the waiters and the app, and then a server $name',
+    async ({ answer, revoked }) => {
+      const order: string[] = []
+      const revoke = () => {
+        order.push('revoked')
+        return answer()
+      }
+      const script = scripted({ revoke })
+      const s = scene({ session: { refresh: script.refresher } })
+      script.stage = s
+      const { session } = s.tabs[0]
+      await session.signIn(tokens('one'))
+      script.answers.push({ after: seconds(2), give: tokens('two') })
+      session.refresh().catch(() => order.push('waiter'))
+      await s.advance(100)
+      const isErased = () => storedIn(s)?.status === 'ended' && !/(access|refresh)-one/.test([...s.browser.records.values()].join())
+      session.onSessionEnded(() => order.push(isErased() ? 'announced' : 'announced too early'))
+      const signedOut = session.signOut()
+      expect(session.state).toEqual({ status: 'signed-out', reason: 'signed-out' })
+      await expect(session.getToken()).rejects.toHaveProperty('code', 'signed_out')
+      expect((await settled(s, signedOut)).value).toEqual({ revoked })
+      expect(order).toEqual(['waiter', 'announced', 'revoked'])
+    },
+  )
+
+  test('REQ-73: offline, and twice at the same time: neither throws, and it is told once', async () => {
+    const s = scene({ tabs: 2 })
+    await settled(s, s.tabs[0].session.signIn(s.server.grant()))
+    await s.advance(seconds(1))
+    for (const tab of s.tabs) tab.offline()
+    const both = await settled(s, Promise.all(s.tabs.flatMap(({ session }) => [session.signOut(), session.signOut()])))
+    expect(both.value).toEqual(Array(4).fill({ revoked: false }))
+    await s.advance(minutes(1))
+    for (const tab of s.tabs) expect(s.earOf(tab).ended).toMatchObject([{ reason: 'signed-out' }])
   })
 
   test('REQ-73: twice is once; for nobody it confirms nothing; while loading it waits for who is there', async () => {
