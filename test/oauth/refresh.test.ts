@@ -21,9 +21,19 @@ const discoveries = ({ seen }: ScriptedProvider) => seen.filter(({ method }) => 
 describe('a refresh at a provider', () => {
   test('REQ-40: is discovered first, and then says exactly what it must, without a preflight', async () => {
     const script = await scriptedProvider()
-    expect(await outcome(await found({ issuer: script.issuer, clientId }))).toHaveProperty('type', 'granted')
+    const requests: Request[] = []
+    const watched: typeof fetch = (input, init) => {
+      requests.push(new Request(input, init))
+      return fetch(input, init)
+    }
+    expect(await outcome(await found({ issuer: script.issuer, clientId }), asking({ fetch: watched }))).toHaveProperty('type', 'granted')
     expect(discoveries(script)).toEqual(['/.well-known/openid-configuration'])
     expect(script.forms('/token')).toEqual([{ grant_type: 'refresh_token', refresh_token: 'refresh-1', client_id: clientId }])
+    // Headers and a type that a browser lets through without asking the server first.
+    expect(
+      requests.map(({ method, headers }) => [method, [...headers.keys()].filter((name) => !/^(accept|content-type)$/.test(name))]),
+    ).toEqual([['POST', []]])
+    expect(requests[0]?.headers.get('Content-Type')).toMatch(/^application\/x-www-form-urlencoded(;charset=UTF-8)?$/)
   })
 
   test('REQ-25: asks for the resource and the scope of the request (RFC 8707)', async () => {

@@ -61,7 +61,7 @@ describe('a refresh with the token in the body', () => {
 })
 
 describe('a refresh with the token in a cookie', () => {
-  test('REQ-78: arrives without a body, with cookies, and with a header that no form can send', async () => {
+  test('REQ-78, REQ-81: is a POST, arrives without a body, with cookies, and with a header that no form can send', async () => {
     const { origin, seen } = await listen(tokens)
     await refreshEndpoint(origin, { refreshToken: 'cookie' }).refresh(asking({ refreshToken: null }))
     expect(seen.map(({ method, body, headers }) => [method, body.length, headers['x-requested-with'], headers['content-type']])).toEqual([
@@ -219,10 +219,11 @@ describe('REQ-61, REQ-62: at sign-out', () => {
     expect(seen.map(({ url, body }) => [url, body.toString()])).toEqual([['/logout', '{"refreshToken":"refresh-1"}']])
   })
 
-  test('with the cookie, and the header against CSRF', async () => {
+  test('REQ-81: by a POST with the cookie, and the header against CSRF', async () => {
     const { fetch, calls } = recorder()
     await refreshEndpoint(url, { refreshToken: 'cookie', logout: '/logout' }).revoke?.(leaving({ fetch }))
     const request = calls[0]?.request as Request
+    expect(request.method).toBe('POST')
     expect([request.credentials, request.headers.get('X-Requested-With'), await request.text()]).toEqual(['include', 'latchkey', ''])
   })
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { callFrom, hours, minutes, roughen, scene, scripted, seconds, settled, storedIn, tokens, watch } from './scene.ts'
 
 describe('B: clocks and lifetimes', () => {
-  test.each([2_592_000, 315_360_000])('F18, REQ-46: a token of %i s is not refreshed on its first day', async (expiresIn) => {
+  test.each([2_592_000, 315_360_000])('F18: a token of %i s is not refreshed on its first day', async (expiresIn) => {
     const s = scene({ expiresIn })
     await s.tabs[0].session.signIn(s.server.grant())
     await s.advance(hours(24))
