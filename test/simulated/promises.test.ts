@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { RefreshFunction, Session } from 'latchkey'
 import { describe, expect, test } from 'vitest'
 import { seal } from '../../src/core/secret.ts'
@@ -581,7 +582,7 @@ describe('session.fetch, situation by situation', () => {
     expect(s.server.calls).toEqual([])
   })
 
-  test("signed out, whenSignedOut 'send': goes without a credential, but never because a refresh failed", async () => {
+  test("REQ-121: signed out, whenSignedOut 'send': goes without a credential, but never because a refresh failed", async () => {
     const s = scene({ session: { whenSignedOut: 'send' } })
     await s.advance(1)
     expect((await settled(s, callFrom(s.tabs[0]))).value).toBe(401)
@@ -618,6 +619,24 @@ describe('session.fetch, situation by situation', () => {
     })
     expect(s.tabs[0].session.state).toMatchObject({ status: 'signed-in', trouble: { retryAt: expect.any(Number) } })
     expect(s.server.calls).toEqual([])
+  })
+
+  test('REQ-121: what the server says when it fails is in no error: a code, a status, and what to do', async () => {
+    const said = 'c4n4ry at /srv/app/refresh.ts:7'
+    const s = scene({
+      session: { refresh: async () => Response.json({ error: said, error_description: said }, { status: 500, statusText: said }) },
+    })
+    const { session } = s.tabs[0]
+    await session.signIn(tokens('first'))
+    s.tabs[0].hide()
+    await s.advance(minutes(10))
+    const errors = [(await settled(s, callFrom(s.tabs[0]))).error, (await settled(s, session.refresh())).error]
+    if (session.state.status === 'signed-in') errors.push(session.state.trouble?.error)
+    for (const error of errors) {
+      expect(error).toMatchObject({ code: 'refresh_unavailable', cause: { message: expect.stringContaining('status 500') } })
+      expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('c4n4ry')
+    }
+    expect(errors).toHaveLength(3)
   })
 
   test('F53, F54, REQ-36: an API that always says 401: a hundred calls, at most two hundred requests, one refresh, the 401 is the caller’s', async () => {
