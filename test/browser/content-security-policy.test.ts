@@ -149,7 +149,7 @@ test('REQ-15: is as strict as can be: nothing by default, no wildcard, nothing u
   }
 })
 
-test('REQ-15: under it a session signs in, in all three ways, is used, refreshed, shared and signed out, and nothing is refused', async () => {
+test('REQ-14, REQ-15: under it a session signs in, in all three ways, is used, refreshed, shared and signed out, and nothing is refused', async () => {
   const { context, provider, origin, violations, reports, uncaught, open } = await stage()
   const page = await open()
   await signIn(page, origin)
@@ -191,7 +191,7 @@ test('REQ-15: under it a session signs in, in all three ways, is used, refreshed
   await expect.poll(() => [...reports].sort()).toEqual(['connect-src', 'require-trusted-types-for'])
 })
 
-test('REQ-15: nor where tokens are bound to a key, an API demands a step-up, and a limit ends the session', async () => {
+test('REQ-14, REQ-15: nor where tokens are bound to a key, an API demands a step-up, and a limit ends the session', async () => {
   const { provider, origin, violations, reports, uncaught, open } = await stage(undefined, { isBound: true })
   const page = await open()
   await signIn(page, origin)

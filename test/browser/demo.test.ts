@@ -31,7 +31,7 @@ async function answersAgain(page: Page, demo: Demo): Promise<void> {
   expect(await place(page)).not.toBe('signed-out')
 }
 
-test('signing in over the code flow with PKCE, and out again, with the keyboard alone, under a strict policy (REQ-14)', async () => {
+test('signing in over the code flow with PKCE, and out again, with the keyboard alone, under a strict policy', async () => {
   const { demo, faults, open } = await stageDemo(browser)
   const page = await open()
   await page.locator('#sign-in').waitFor()

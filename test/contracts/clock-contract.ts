@@ -53,7 +53,7 @@ export function clockContract(make: () => Clock, pass: (span: number) => Promise
       await pass(100)
       same(woken, false)
     },
-    'F18: takes a moment beyond 2³¹ ms for what it is': async () => {
+    'F18, REQ-46: takes a moment beyond 2³¹ ms for what it is': async () => {
       const clock = make()
       let woken = false
       const cancel = clock.wakeAt(clock.now().wall + 2 ** 31 + 1_000, () => {

@@ -79,6 +79,49 @@ test('F38, F41: nor does a page whose first look fails in passing take what is t
   expect(await deviceStore().read('blinked')).toBe('next')
 })
 
+/** The database as whoever has the files sees it: what is sealed, by its name. */
+async function sealed<Answer>(act: (records: IDBObjectStore) => IDBRequest<Answer>): Promise<Answer> {
+  const opened = indexedDB.open('latchkey')
+  const database = await new Promise<IDBDatabase>((resolve) => {
+    opened.onsuccess = () => resolve(opened.result)
+  })
+  const asked = act(database.transaction('sessions', 'readwrite').objectStore('sessions'))
+  const answer = await new Promise<Answer>((resolve) => {
+    asked.onsuccess = () => resolve(asked.result)
+  })
+  database.close()
+  return answer
+}
+
+test('REQ-05: a record is sealed under its name: moved to another one it is none, and the one that it was taken from stays', async () => {
+  expect(await deviceStore().replace('latchkey:mine', null, 'a record of mine')).toBe(true)
+  const mine = await sealed((records) => records.get('latchkey:mine'))
+  await sealed((records) => records.put(mine, 'latchkey:another app’s'))
+  await sealed((records) => records.put(mine, 'latchkey:mine too'))
+  const thief = deviceStore()
+  expect(await thief.read('latchkey:another app’s')).toBeNull()
+  expect(await thief.read('latchkey:mine too')).toBeNull()
+  expect(await thief.read('latchkey:mine')).toBe('a record of mine')
+})
+
+test('REQ-05: a thousand writes are sealed with a thousand vectors of 96 bits, under one key that nothing can read out', async () => {
+  const store = deviceStore()
+  const vectors = new Set<string>()
+  let before: string | null = null
+  for (let count = 0; count < 1_000; count++) {
+    const text = `generation ${count % 2}`
+    expect(await store.replace('latchkey:vectors', before, text)).toBe(true)
+    before = text
+    const { vector } = await sealed<{ readonly vector: Uint8Array }>((records) => records.get('latchkey:vectors'))
+    expect(vector.byteLength).toBe(12)
+    vectors.add(String(vector))
+  }
+  expect(vectors.size).toBe(1_000)
+  const key = await sealed<CryptoKey>((records) => records.get('key'))
+  expect([key.algorithm.name, key.extractable, [...key.usages].sort()]).toEqual(['AES-GCM', false, ['decrypt', 'encrypt']])
+  await expect(crypto.subtle.exportKey('raw', key)).rejects.toThrow()
+})
+
 test('F42: what is written after the database was cleared can be read by everybody: the key is gone with the records', async () => {
   const [mine, another] = [deviceStore(), deviceStore()]
   expect(await mine.replace('cleared', null, 'before')).toBe(true)

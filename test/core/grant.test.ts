@@ -31,12 +31,13 @@ describe('a session that begins', () => {
     expect(first.access['']?.life).toEqual({ from: epoch, lasts: 201_000 })
   })
 
-  test('REQ-43, REQ-109: what an app has kept for a while is as old as it is, but the user is here now', () => {
+  test('REQ-33, REQ-43, REQ-109: what an app has kept for a while is as old as it is, but the user is here now', () => {
     const given = { access_token: 'a', expires_in: 300, refresh_token: 'r', authorization_expires_in: 200 }
     const issued = { ...readTokens(given), authAge: 50_000, sent: at(0) }
     const { bounds, grant: kept } = arrival('t', 1, null, 'i', issued, at(30_000))
     expect(bounds).toEqual({ signedInAt: epoch + 30_000, lasts: 170_000, age: 80_000 })
     expect(kept.refreshLife).toEqual({ from: epoch, lasts: 201_000 })
+    expect(kept.access['']?.life).toEqual({ from: epoch, lasts: 201_000 })
     expect(arrival('t', 1, null, 'i', issued, at(900_000)).bounds.lasts).toBe(0)
   })
 
@@ -70,7 +71,7 @@ describe('what a refresh has brought', () => {
   const brought = (input: object, of = active(), want = ownToken, tokenless = false) =>
     renewal(of, want, readTokens(input, { tokenless }), at(500), now, () => 'new', { cookie: tokenless })
 
-  test('is of the next generation, and ends the row of failures', () => {
+  test('REQ-33: is of the next generation, lives from when it was asked for, and ends the row of failures', () => {
     const { retry: after, grant: next } = brought({ access_token: 'b', expires_in: 60 }, active({ retry }))
     expect(after).toBeNull()
     expect(next.access['']).toMatchObject({ generation: 6, life: { from: epoch + 500, lasts: 60_000 } })

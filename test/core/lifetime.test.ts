@@ -14,7 +14,7 @@ const [second, minute, day] = [1_000, 60_000, 86_400_000]
 
 describe('when a token is renewed', () => {
   test.each([
-    { name: 'REQ-34: of five minutes, a minute before', lasts: 300 * second, latest: 240 * second, earliest: 230 * second },
+    { name: 'of five minutes, a minute before', lasts: 300 * second, latest: 240 * second, earliest: 230 * second },
     { name: 'of an hour, a minute before', lasts: 60 * minute, latest: 59 * minute, earliest: 59 * minute - 10 * second },
     { name: 'of a minute, a fifth of it before', lasts: 60 * second, latest: 48 * second, earliest: 42 * second },
     { name: 'F18: of a month, a minute before', lasts: 30 * day, latest: 30 * day - minute, earliest: 30 * day - minute - 10 * second },
@@ -48,7 +48,7 @@ describe('when a token is renewed', () => {
     expect(deadlinesOf({ ...access, life: null }, at(0))).toEqual({ fresh: never, renew: never, expires: never })
   })
 
-  test('counts from when the request for it was sent, not from when the record was read', () => {
+  test('REQ-33: counts from when the request for it was sent, not from when the record was read', () => {
     expect(deadlinesOf(lasting(300 * second), at(100 * second, 0)).expires).toEqual({ wall: epoch + 300 * second, mono: 300 * second })
   })
 })
@@ -67,12 +67,12 @@ describe('clocks', () => {
     expect(left(expires, { wall: epoch + 120 * minute, mono: second })).toBeLessThan(0)
   })
 
-  test('F23: a clock that goes back lets no token live longer', () => {
+  test('F23, REQ-33: a clock that goes back lets no token live longer', () => {
     const { expires } = deadlinesOf(lasting(300 * second), at(0))
     expect(left(expires, { wall: epoch - 120 * minute, mono: 301 * second })).toBe(-second)
   })
 
-  test('F20: nor does a monotonic clock that stops while the machine sleeps', () => {
+  test('F20, REQ-33: nor does a monotonic clock that stops while the machine sleeps', () => {
     const { expires } = deadlinesOf(lasting(300 * second), at(0))
     expect(left(expires, { wall: epoch + 301 * second, mono: second })).toBe(-second)
   })

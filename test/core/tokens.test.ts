@@ -148,18 +148,18 @@ describe('a token response is read', () => {
 
 const day = 86_400
 
-describe('F50, REQ-33: how long it lasts', () => {
+describe('F50: how long it lasts', () => {
   const opaque = 'a1b2c3'
   test.each([
     { name: 'seconds', expires_in: 300, token: opaque, lasts: 300_000 },
-    { name: 'seconds, as a text', expires_in: '300', token: opaque, lasts: 300_000 },
+    { name: 'REQ-33: seconds, as a text', expires_in: '300', token: opaque, lasts: 300_000 },
     { name: 'a part of a second', expires_in: 0.5, token: opaque, lasts: 500 },
     { name: 'nothing: it is of no use', expires_in: 0, token: opaque, lasts: 0 },
     { name: 'F18: a month', expires_in: 30 * day, token: opaque, lasts: 30 * day * 1000 },
     { name: 'F18: ten years', expires_in: 3650 * day, token: opaque, lasts: 3650 * day * 1000 },
     { name: 'absent: unknown', expires_in: undefined, token: opaque, lasts: null },
     { name: 'null: unknown', expires_in: null, token: opaque, lasts: null },
-    { name: 'NaN: unknown', expires_in: Number.NaN, token: opaque, lasts: null },
+    { name: 'REQ-33: NaN: unknown', expires_in: Number.NaN, token: opaque, lasts: null },
     { name: 'a word: unknown', expires_in: 'abc', token: opaque, lasts: null },
     ...['1h', '15m', '7d', '3600 seconds', '1,800', '2026-11-23T18:00:00Z', '0x10', '1e3'].map((text) => ({
       name: `no number, ${text}: as the JWT says`,
@@ -169,7 +169,7 @@ describe('F50, REQ-33: how long it lasts', () => {
     })),
     { name: 'a number with a fraction, as a text', expires_in: ' 299.25 ', token: opaque, lasts: 299_250 },
     { name: 'an empty text: unknown', expires_in: '', token: opaque, lasts: null },
-    { name: 'negative: unknown', expires_in: -5, token: opaque, lasts: null },
+    { name: 'REQ-33: negative: unknown', expires_in: -5, token: opaque, lasts: null },
     { name: 'negative, as a text: unknown', expires_in: '-5', token: opaque, lasts: null },
     { name: 'beyond all bounds: unknown', expires_in: 1e308, token: opaque, lasts: null },
     { name: 'infinite: unknown', expires_in: Number.POSITIVE_INFINITY, token: opaque, lasts: null },

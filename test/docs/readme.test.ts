@@ -84,6 +84,17 @@ test('the README stays under 300 lines', () => {
   expect(readme.split('\n').length).toBeLessThan(300)
 })
 
+test('REQ-05: the threat model says what sealing at rest does not stop', () => {
+  const limits = readFileSync(`${root}SECURITY.md`, 'utf8').split('## What no library in a browser can promise')[1] ?? ''
+  for (const word of [
+    "have IndexedDB's key decrypt",
+    'nor encryption at rest',
+    'Malware',
+    'A copied browser profile may hold the sealing key',
+  ])
+    expect(limits.replace(/\s+/g, ' ')).toContain(word)
+})
+
 test('REQ-98: the guide says what DPoP does, what it does not, and what the servers owe', () => {
   const section = readFileSync(`${root}docs/oauth.md`, 'utf8').match(/^## Bound to this device: DPoP$(.*?)^## /ms)?.[1] ?? ''
   for (const word of [

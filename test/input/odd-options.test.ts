@@ -17,7 +17,7 @@ test.each([
   { name: 'a number for a resource', attachTo: [{ url: '/api', resource: 5 }] },
   { name: 'a list for a scope', attachTo: [{ url: '/api', scope: ['a', 'b'] }] },
   { name: 'a list with a hole', attachTo: Object.assign(Array(3), { 0: '/api', 2: '/v1' }) },
-])('REQ-121: $name is refused by name', ({ attachTo }) => {
+])('$name is refused by name', ({ attachTo }) => {
   const make = () => resolveOptions({ attachTo, refresh } as unknown as SessionOptions, 'https://app.example.com/')
   expect(make).toThrow(TypeError)
   expect(make).toThrow(/`(attachTo|resource|scope)`/)

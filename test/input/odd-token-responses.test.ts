@@ -25,7 +25,7 @@ test.each([
   { name: 'an access token', make: (size: number) => ({ access_token: jwt({ sub: 'a'.repeat(size) }) }) },
   { name: 'an access token of signs', make: (size: number) => ({ access_token: `e30.${'-_'.repeat(size / 2)}.` }) },
   { name: 'an ID token', make: (size: number) => ({ access_token: 'a', id_token: jwt({ sub: 'é'.repeat(size / 2) }) }) },
-])('REQ-41: a megabyte of $name stops the page for no half second', ({ make }) => {
+])('a megabyte of $name stops the page for no half second', ({ make }) => {
   const found = growth((size) => {
     const input = make(size)
     return () => readTokens(input)

@@ -95,7 +95,7 @@ const names = [
   'scope',
 ]
 
-describe('F59, REQ-121: whatever a session is made with', () => {
+describe('F59: whatever a session is made with', () => {
   test('the options are complete, or refused by name', () => {
     fc.assert(
       fc.property(options, fc.constantFrom(page, null), (given, base) => {

@@ -150,7 +150,7 @@ describe('F29, F64, REQ-41, REQ-42: a refresh with whatever a server or a refres
   })
 })
 
-describe('REQ-41: a megabyte of it takes ten times as long as a tenth', () => {
+describe('a megabyte of it takes ten times as long as a tenth', () => {
   // A JWT, which does not: test/input/odd-token-responses.test.ts.
   const jwt = (claims: unknown) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.`
   test.each([

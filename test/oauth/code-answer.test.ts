@@ -62,7 +62,7 @@ describe('a sign-in fails where no session could use what came', () => {
   })
 })
 
-test('REQ-43: an app may keep what a sign-in gave: whatever the server said of time counts from when it was asked', async () => {
+test('REQ-33, REQ-43: an app may keep what a sign-in gave: whatever the server said of time counts from when it was asked', async () => {
   const { session, signIn, store } = await answered({ refresh_expires_in: 900, authorization_expires_in: 100 })
   const came = Date.now()
   await new Promise((resolve) => setTimeout(resolve, 500))

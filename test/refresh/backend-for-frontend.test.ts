@@ -163,8 +163,8 @@ test('REQ-76: a strategy of one’s own that presents a cookie and sends request
   expect(given).toEqual([null])
 })
 
-describe('REQ-81: keeping the session alive', () => {
-  test('is a POST with the cookie and the header, without a body, which nobody caches or follows', async () => {
+describe('keeping the session alive', () => {
+  test('REQ-81: is a POST with the cookie and the header, without a body, which nobody caches or follows', async () => {
     const { fetch, calls } = recorder(() => Response.json({ expires_in: 300 }))
     await backendForFrontend(at).refresh(asking({ fetch, refreshToken: null }))
     const { request } = calls[0]!
@@ -227,8 +227,8 @@ describe('REQ-81: keeping the session alive', () => {
   })
 })
 
-describe('REQ-61, REQ-81: at sign-out', () => {
-  test('the backend is told so, by a POST with the cookie and the header that outlives the page', async () => {
+describe('REQ-61: at sign-out', () => {
+  test('REQ-81: the backend is told so, by a POST with the cookie and the header that outlives the page', async () => {
     const { fetch, calls } = recorder()
     await backendForFrontend(at).revoke?.(leaving({ fetch, refreshToken: null }))
     const { request } = calls[0]!
@@ -254,7 +254,7 @@ test.each([
   { name: 'no header against CSRF', options: { ...at, csrf: null }, option: '`csrf`' },
   { name: 'a header against CSRF without a name', options: { ...at, csrf: { value: 'x' } }, option: '`csrf`' },
   { name: 'a header against CSRF that says nothing', options: { ...at, csrf: { header: 'X' } }, option: '`csrf`' },
-])('REQ-121: $name is a TypeError that names $option', ({ options, option }) => {
+])('$name is a TypeError that names $option', ({ options, option }) => {
   const make = () => backendForFrontend(options as unknown as BackendForFrontendOptions)
   expect(make).toThrow(TypeError)
   expect(make).toThrow(option)

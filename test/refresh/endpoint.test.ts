@@ -1,3 +1,4 @@
+import { createSession, memoryStore } from 'latchkey'
 import { type RefreshEndpointOptions, refreshEndpoint } from 'latchkey/refresh'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { recorder } from '../fetch/by-hand.ts'
@@ -61,7 +62,7 @@ describe('a refresh with the token in the body', () => {
 })
 
 describe('a refresh with the token in a cookie', () => {
-  test('REQ-78: arrives without a body, with cookies, and with a header that no form can send', async () => {
+  test('REQ-78, REQ-81: is a POST, arrives without a body, with cookies, and with a header that no form can send', async () => {
     const { origin, seen } = await listen(tokens)
     await refreshEndpoint(origin, { refreshToken: 'cookie' }).refresh(asking({ refreshToken: null }))
     expect(seen.map(({ method, body, headers }) => [method, body.length, headers['x-requested-with'], headers['content-type']])).toEqual([
@@ -174,7 +175,7 @@ describe('F29: a refusal for good', () => {
   })
 })
 
-describe('REQ-61, REQ-62: at sign-out', () => {
+describe('REQ-61: at sign-out', () => {
   test('nothing is called unless the app says what', () => {
     expect(refreshEndpoint(url)).not.toHaveProperty('revoke')
   })
@@ -219,14 +220,32 @@ describe('REQ-61, REQ-62: at sign-out', () => {
     expect(seen.map(({ url, body }) => [url, body.toString()])).toEqual([['/logout', '{"refreshToken":"refresh-1"}']])
   })
 
-  test('with the cookie, and the header against CSRF', async () => {
+  test('REQ-81: by a POST with the cookie, and the header against CSRF', async () => {
     const { fetch, calls } = recorder()
     await refreshEndpoint(url, { refreshToken: 'cookie', logout: '/logout' }).revoke?.(leaving({ fetch }))
     const request = calls[0]?.request as Request
+    expect(request.method).toBe('POST')
     expect([request.credentials, request.headers.get('X-Requested-With'), await request.text()]).toEqual(['include', 'latchkey', ''])
   })
 
-  test.each([503, 500, 404])('a %d has confirmed nothing', async (status) => {
+  test('REQ-130: of a server that never answers nothing is hoped for after ten seconds, and the request is given up', async () => {
+    const asked: AbortSignal[] = []
+    const silently: typeof fetch = (_, init) =>
+      new Promise((_, reject) => {
+        if (init?.signal) asked.push(init.signal)
+        init?.signal?.addEventListener('abort', () => reject(init.signal?.reason))
+      })
+    const refresh = refreshEndpoint(url, { logout: '/logout' })
+    const session = createSession({ attachTo: [], refresh, store: memoryStore(), fetch: silently, keepFresh: 'on-demand' })
+    onTestFinished(session.close)
+    await session.signIn({ access_token: 'access-1', refresh_token: 'refresh-1', expires_in: 300 })
+    const begun = performance.now()
+    expect(await session.signOut()).toEqual({ revoked: false })
+    expect(performance.now() - begun).toBeGreaterThan(9_000)
+    await expect.poll(() => asked.map(({ aborted }) => aborted)).toContain(true)
+  }, 30_000)
+
+  test.each([503, 500, 404])('REQ-62: a %d has confirmed nothing', async (status) => {
     const { origin } = await listen(() => ({ status }))
     await expect(refreshEndpoint(origin, { logout: '/logout' }).revoke?.(leaving())).rejects.toHaveProperty('status', status)
   })

@@ -15,7 +15,7 @@ const form = 'application/x-www-form-urlencoded;charset=UTF-8'
 /** Headers that a browser lets through without asking the server first. */
 const safelisted = ['accept', 'accept-language', 'content-language', 'content-type', 'range']
 
-describe('REQ-40: a refresh at an OAuth token endpoint', () => {
+describe('a refresh at an OAuth token endpoint', () => {
   test.each([
     { name: 'the session’s own token', want: {}, body: 'grant_type=refresh_token&refresh_token=refresh-1&client_id=spa' },
     {
@@ -29,7 +29,7 @@ describe('REQ-40: a refresh at an OAuth token endpoint', () => {
       want: { refreshToken: 'a&b=c+/%' },
       body: 'grant_type=refresh_token&refresh_token=a%26b%3Dc%2B%2F%25&client_id=spa',
     },
-  ])('says exactly what it must: $name', async ({ want, body }) => {
+  ])('REQ-40: says exactly what it must: $name', async ({ want, body }) => {
     const { origin, seen } = await listen(() => json({ access_token: 'access-2' }))
     const strategy = oauthRefresh({ ...endpoints, tokenEndpoint: `${origin}/token` })
     expect(await outcome(strategy, asking(want))).toHaveProperty('type', 'granted')
@@ -38,7 +38,7 @@ describe('REQ-40: a refresh at an OAuth token endpoint', () => {
     ])
   })
 
-  test('REQ-23, REQ-24, REQ-28: needs no preflight, takes no cookie along, is cached and followed nowhere, and says nothing of the page', async () => {
+  test('REQ-23, REQ-24, REQ-28, REQ-40: needs no preflight, takes no cookie along, is cached and followed nowhere, and says nothing of the page', async () => {
     const { fetch, calls } = recorder(tokens)
     await oauthRefresh(endpoints).refresh(asking({ fetch }))
     const request = calls[0]?.request as Request

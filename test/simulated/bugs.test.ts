@@ -16,7 +16,7 @@ describe('timers', () => {
   })
 
   test.each(['visible', 'hidden'])(
-    'F72, REQ-35: a session with nothing to refresh with ends at its expiry, and does not spin before (%s)',
+    'F72: a session with nothing to refresh with ends at its expiry, and does not spin before (%s)',
     async (how) => {
       const s = scene()
       await s.tabs[0].session.signIn(s.server.grant({ refresh_token: null }))

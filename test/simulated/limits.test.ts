@@ -90,6 +90,18 @@ describe('the absolute limit', () => {
     for (const tab of s.tabs) expect(tab.session.state).toEqual({ status: 'signed-out', reason: 'max-age' })
   })
 
+  test('REQ-115: a new sign-in begins the idle limit anew, and a refresh does not', async () => {
+    const s = scene({ tabs: 2, session: { limits: limits({ idle: minutes(30) }) } })
+    await begin(s)
+    await s.advance(minutes(25))
+    await settled(s, s.tabs[0].session.signIn(s.server.grant(), { subject: 'ann' }))
+    await s.advance(minutes(25))
+    for (const { session } of s.tabs) expect(session.state.status).toBe('signed-in')
+    await settled(s, s.tabs[1].session.refresh())
+    await s.advance(minutes(5) + grace)
+    for (const tab of s.tabs) expect(tab.session.state).toEqual({ status: 'signed-out', reason: 'idle' })
+  })
+
   describe('REQ-109, REQ-115: counts from the user’s sign-in at the provider, which a silent one is not', () => {
     /** `before`: how long ago, by the provider's own clock, whatever that says. */
     const signedInAtProvider = (s: Stage, before: number, claims: object = {}) => {
@@ -424,7 +436,7 @@ describe('clocks that are set (REQ-114)', () => {
 })
 
 describe('a limit that is reached at a bad moment', () => {
-  test('offline: it ends in every tab all the same, and is revoked as far as possible', async () => {
+  test('REQ-11: offline: it ends in every tab all the same, leaves nothing on the device, and is revoked as far as possible', async () => {
     const s = scene({ tabs: 2, ...aal2 })
     await begin(s)
     for (const tab of s.tabs) tab.offline()

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { RefreshFunction, Session } from 'latchkey'
 import { describe, expect, test } from 'vitest'
 import { seal } from '../../src/core/secret.ts'
@@ -239,21 +240,51 @@ describe('signIn', () => {
 })
 
 describe('signOut', () => {
-  test('REQ-11, REQ-63: is over here before it returns, erases the device, tells the waiters and the app, and then the server', async () => {
-    const order: string[] = []
-    const script = scripted({ revoke: async () => void order.push('revoked') })
-    const s = scene({ session: { refresh: script.refresher } })
-    script.stage = s
-    const { session } = s.tabs[0]
-    await session.signIn(tokens('one'))
-    script.answers.push({ after: seconds(2), give: tokens('two') })
-    session.refresh().catch(() => order.push('waiter'))
-    await s.advance(100)
-    session.onSessionEnded(() => order.push(storedIn(s)?.status === 'ended' ? 'announced' : 'announced too early'))
-    const signedOut = session.signOut()
-    expect(session.state).toEqual({ status: 'signed-out', reason: 'signed-out' })
-    expect((await settled(s, signedOut)).value).toEqual({ revoked: true })
-    expect(order).toEqual(['waiter', 'announced', 'revoked'])
+  test.each([
+    { name: 'that confirms', answer: async () => {}, revoked: true },
+    { name: 'that fails', answer: () => Promise.reject(new Error('no')), revoked: false },
+    {
+      name: 'whose strategy throws',
+      answer: () => {
+        throw new Error('no')
+      },
+      revoked: false,
+    },
+  ])(
+    'REQ-11, REQ-63: is over here before it returns, erases the device, tells the waiters and the app, and then a server $name',
+    async ({ answer, revoked }) => {
+      const order: string[] = []
+      const revoke = () => {
+        order.push('revoked')
+        return answer()
+      }
+      const script = scripted({ revoke })
+      const s = scene({ session: { refresh: script.refresher } })
+      script.stage = s
+      const { session } = s.tabs[0]
+      await session.signIn(tokens('one'))
+      script.answers.push({ after: seconds(2), give: tokens('two') })
+      session.refresh().catch(() => order.push('waiter'))
+      await s.advance(100)
+      const isErased = () => storedIn(s)?.status === 'ended' && !/(access|refresh)-one/.test([...s.browser.records.values()].join())
+      session.onSessionEnded(() => order.push(isErased() ? 'announced' : 'announced too early'))
+      const signedOut = session.signOut()
+      expect(session.state).toEqual({ status: 'signed-out', reason: 'signed-out' })
+      await expect(session.getToken()).rejects.toHaveProperty('code', 'signed_out')
+      expect((await settled(s, signedOut)).value).toEqual({ revoked })
+      expect(order).toEqual(['waiter', 'announced', 'revoked'])
+    },
+  )
+
+  test('REQ-73: offline, and twice at the same time: neither throws, and it is told once', async () => {
+    const s = scene({ tabs: 2 })
+    await settled(s, s.tabs[0].session.signIn(s.server.grant()))
+    await s.advance(seconds(1))
+    for (const tab of s.tabs) tab.offline()
+    const both = await settled(s, Promise.all(s.tabs.flatMap(({ session }) => [session.signOut(), session.signOut()])))
+    expect(both.value).toEqual(Array(4).fill({ revoked: false }))
+    await s.advance(minutes(1))
+    for (const tab of s.tabs) expect(s.earOf(tab).ended).toMatchObject([{ reason: 'signed-out' }])
   })
 
   test('REQ-73: twice is once; for nobody it confirms nothing; while loading it waits for who is there', async () => {
@@ -574,7 +605,7 @@ describe('session.fetch, situation by situation', () => {
     expect(s.server.calls).toEqual([])
   })
 
-  test("signed out, whenSignedOut 'send': goes without a credential, but never because a refresh failed", async () => {
+  test("REQ-121: signed out, whenSignedOut 'send': goes without a credential, but never because a refresh failed", async () => {
     const s = scene({ session: { whenSignedOut: 'send' } })
     await s.advance(1)
     expect((await settled(s, callFrom(s.tabs[0]))).value).toBe(401)
@@ -611,6 +642,24 @@ describe('session.fetch, situation by situation', () => {
     })
     expect(s.tabs[0].session.state).toMatchObject({ status: 'signed-in', trouble: { retryAt: expect.any(Number) } })
     expect(s.server.calls).toEqual([])
+  })
+
+  test('REQ-121: what the server says when it fails is in no error: a code, a status, and what to do', async () => {
+    const said = 'c4n4ry at /srv/app/refresh.ts:7'
+    const s = scene({
+      session: { refresh: async () => Response.json({ error: said, error_description: said }, { status: 500, statusText: said }) },
+    })
+    const { session } = s.tabs[0]
+    await session.signIn(tokens('first'))
+    s.tabs[0].hide()
+    await s.advance(minutes(10))
+    const errors = [(await settled(s, callFrom(s.tabs[0]))).error, (await settled(s, session.refresh())).error]
+    if (session.state.status === 'signed-in') errors.push(session.state.trouble?.error)
+    for (const error of errors) {
+      expect(error).toMatchObject({ code: 'refresh_unavailable', cause: { message: expect.stringContaining('status 500') } })
+      expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('c4n4ry')
+    }
+    expect(errors).toHaveLength(3)
   })
 
   test('F53, F54, REQ-36: an API that always says 401: a hundred calls, at most two hundred requests, one refresh, the 401 is the caller’s', async () => {

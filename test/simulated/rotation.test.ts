@@ -1,5 +1,6 @@
+import type { Diagnostic } from 'latchkey'
 import { describe, expect, test } from 'vitest'
-import { minutes, roughen, scene, scripted, seconds, seeds, settled, storedIn, tokens, watch } from './scene.ts'
+import { minutes, roughen, scene, scripted, seconds, seeds, settled, storedIn, tokens, until, watch } from './scene.ts'
 
 /** Which tokens lie in the store: `access-one refresh-one`. */
 const stored = (s: Parameters<typeof storedIn>[0]): string => {
@@ -38,13 +39,55 @@ describe('REQ-52: the tokens that a refresh brings', () => {
 })
 
 describe('REQ-57: a refresh token that the server refuses', () => {
-  test('though it is the newest that anybody here knows: each tab is told once, and that no answer of ours was lost', async () => {
+  test('though it is the newest that anybody here knows: each tab is told once, one of them as its own doing, and that no answer of ours was lost', async () => {
     const s = scene({ tabs: 3 })
+    const refused: Diagnostic[] = []
+    for (const { session } of s.tabs)
+      session.on('diagnostic', (event) => {
+        if (event.type === 'answered' && event.detail.outcome === 'rejected') refused.push(event)
+      })
     await settled(s, s.tabs[0].session.signIn(s.server.grant()))
     await settled(s, s.tabs[0].session.refresh())
-    s.server.revoke() // as a server of strict rotation does when somebody else has presented it
+    const { generation, grant } = storedIn(s)!
+    const stolen = { method: 'POST', body: grant?.refreshToken ?? '' }
+    expect((await settled(s, s.tabs[2].session.fetch(`${s.server.origin}/token`, stolen))).value).toMatchObject({ status: 200 })
     await s.advance(minutes(6))
-    for (const tab of s.tabs) expect(s.earOf(tab).ended).toMatchObject([{ reason: 'rejected', answerLost: false }])
+    expect(s.server.reused).toBe(1)
+    const ends = s.tabs.map((tab) => s.earOf(tab).ended)
+    for (const ended of ends) expect(ended).toMatchObject([{ reason: 'rejected', answerLost: false }])
+    expect(
+      ends
+        .flat()
+        .map(({ by }) => by)
+        .sort(),
+    ).toEqual(['other-tab', 'other-tab', 'this-tab'])
+    expect(refused).toMatchObject([{ generation, sessionId: ends[0]?.[0]?.sessionId }])
+  })
+
+  test('when another tab has a newer one by then: that is gone on with, and nobody is told', async () => {
+    const script = scripted()
+    const s = scene({ tabs: 2, session: { refresh: script.refresher } })
+    script.stage = s
+    await settled(s, s.tabs[0].session.signIn(tokens('one')))
+    await s.advance(seconds(1))
+    const refusal = Object.assign(new Error('no'), { [Symbol.for('latchkey.error')]: true, code: 'refresh_rejected' })
+    script.answers.push({ after: seconds(1), give: refusal }, { after: 100, give: tokens('two') })
+    void watch(s.tabs[0].session.refresh(), s.now)
+    await until(s, () => script.asked.length === 1)
+    s.tabs[0].freeze()
+    await settled(
+      s,
+      s.tabs[1].session.refresh().catch(() => {}),
+    ) // a caller waits no longer than a claim is watched
+    expect((await settled(s, s.tabs[1].session.refresh())).code).toBeNull()
+    s.tabs[0].thaw()
+    await s.advance(seconds(10))
+    expect(script.asked.map(({ token }) => token)).toEqual(['refresh-one', 'refresh-one'])
+    expect(stored(s)).toBe('access-two refresh-two')
+    for (const tab of s.tabs) {
+      expect(s.earOf(tab).ended).toEqual([])
+      expect(await tab.session.getToken()).toBe('access-two')
+    }
   })
 
   test('whose answer died with a tab: that is said', async () => {

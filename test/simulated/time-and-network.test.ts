@@ -1,12 +1,48 @@
+import type { RefreshFunction } from 'latchkey'
 import { describe, expect, test } from 'vitest'
 import { callFrom, hours, minutes, roughen, scene, scripted, seconds, settled, storedIn, tokens, watch } from './scene.ts'
 
 describe('B: clocks and lifetimes', () => {
-  test.each([2_592_000, 315_360_000])('F18, REQ-46: a token of %i s is not refreshed on its first day', async (expiresIn) => {
+  test.each([2_592_000, 315_360_000])('F18: a token of %i s is not refreshed on its first day', async (expiresIn) => {
     const s = scene({ expiresIn })
     await s.tabs[0].session.signIn(s.server.grant())
     await s.advance(hours(24))
     expect(s.server.presentations).toEqual([])
+  })
+
+  test.each([
+    { lifetime: 300, span: seconds(299), first: [seconds(230), seconds(240)], most: 1 },
+    { lifetime: 5, span: minutes(10), first: [seconds(10), seconds(11)], most: 60 },
+  ])(
+    'REQ-34: three tabs that call nothing: a token of $lifetime s is renewed ahead of need, once for all of them, and without a loop',
+    async ({ lifetime, span, first, most }) => {
+      const s = scene({ tabs: 3, expiresIn: lifetime })
+      await s.tabs[0].session.signIn(s.server.grant())
+      await s.advance(span)
+      const times = s.server.presentations.map(({ at }) => at)
+      expect(times[0]).toBeGreaterThanOrEqual(first[0]!)
+      expect(times[0]).toBeLessThanOrEqual(first[1]!)
+      expect(times.length).toBeLessThanOrEqual(most)
+      expect(s.server.refreshes).toBe(times.length)
+      for (const [index, at] of times.entries()) if (index) expect(at - times[index - 1]!).toBeGreaterThanOrEqual(seconds(10))
+    },
+  )
+
+  test('REQ-33: an answer that was five seconds on its way: its minute began when it was asked for, and a call at its end waits for the next', async () => {
+    const s = scene({ expiresIn: 60, session: { keepFresh: 'on-demand' } })
+    const { session } = s.tabs[0]
+    await session.signIn(s.server.grant())
+    const { signedInAt } = session.state as { readonly signedInAt: number } // signed in as it is
+    await s.advance(seconds(10))
+    s.latency = () => seconds(2.5)
+    const asked = s.now()
+    expect((await settled(s, session.refresh())).took).toBe(seconds(5))
+    expect(session.state).toMatchObject({ expiresAt: signedInAt + asked + seconds(60) })
+    s.latency = () => 0
+    const late = await session.getToken()
+    await s.advance(asked + seconds(57) - s.now())
+    expect((await settled(s, session.getToken())).value).not.toBe(late)
+    expect(s.server.refreshes).toBe(2)
   })
 
   test('F18: one of 30 days is refreshed once, just before its expiry', async () => {
@@ -257,6 +293,41 @@ describe('C: networks and servers that fail', () => {
       await s.advance(1_200)
     }
     expect(s.server.presentations.length).toBeLessThanOrEqual(40)
+    for (const tab of s.tabs) expect(s.earOf(tab).ended).toEqual([])
+  })
+
+  test('F30, REQ-128: 503 for five minutes, twenty callers in four tabs, each second anew: at most twelve attempts, and back within a minute', async () => {
+    const asked: number[] = []
+    let isDown = true
+    const refresh: RefreshFunction = async () => {
+      asked.push(s.now())
+      return isDown ? new Response('', { status: 503 }) : tokens('next')
+    }
+    const s = scene({ tabs: 4, session: { refresh } })
+    await s.tabs[0].session.signIn(tokens('first'))
+    for (const tab of s.tabs) tab.hide()
+    await s.advance(minutes(6)) // by now it has expired, and nobody has asked for another
+    const begun = s.now()
+    const callers = () => s.tabs.flatMap((tab) => Array.from({ length: 5 }, () => watch(tab.session.getToken(), s.now)))
+    while (s.now() - begun < minutes(5)) {
+      callers()
+      await s.advance(seconds(1))
+    }
+    expect(asked.length).toBeGreaterThan(5)
+    expect(asked.length).toBeLessThanOrEqual(12)
+    for (const tab of s.tabs) expect(tab.session.state).toMatchObject({ trouble: { retryAt: expect.any(Number) } })
+    isDown = false
+    const recovered = s.now()
+    const failed = asked.length
+    while (asked.length === failed) {
+      callers()
+      await s.advance(seconds(1))
+    }
+    expect(asked.at(-1)! - recovered).toBeLessThanOrEqual(minutes(1))
+    expect(asked).toHaveLength(failed + 1)
+    const last = callers()
+    await s.advance(seconds(1))
+    expect(last.map(({ result }) => result?.value)).toEqual(Array(20).fill('access-next'))
     for (const tab of s.tabs) expect(s.earOf(tab).ended).toEqual([])
   })
 
