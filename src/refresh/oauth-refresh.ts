@@ -22,8 +22,8 @@ export interface OAuthRefreshOptions {
 /**
  * Refreshes at an OAuth 2.0 token endpoint (RFC 6749 §6); with `revocationEndpoint`, sign-out revokes there (RFC 7009). Ends the
  * session on `invalid_grant`, on `interaction_required` and `login_required`, and on nothing else unless `isRejected` says so. `invalid_target`
- * (RFC 8707 §2), `invalid_scope` and `interaction_required` to a request for one destination are about that one: its callers get
- * `refresh_unavailable`, and the others go on.
+ * (RFC 8707 §2), `invalid_scope`, `consent_required` and `interaction_required` to a request for one destination are about that one: its
+ * callers get `refresh_unavailable`, and the others go on.
  * @throws TypeError naming the option that is missing or unusable
  * @example
  * ```ts
@@ -48,7 +48,7 @@ export function refresherAt({ tokenEndpoint, clientId, revocationEndpoint, isRej
       const response = await fetch(tokenEndpoint, { ...formRequest(fields), signal })
       const judge: Refusal = (answer) => {
         const wanted = resource ?? scope
-        const denied = /^(invalid_(target|scope)|interaction_required)$/.exec(String(errorIn(answer)))
+        const denied = /^(invalid_(target|scope)|(interaction|consent)_required)$/.exec(String(errorIn(answer)))
         // A server that is in distress, or asks for a wait as well, means everybody.
         if (wanted && denied && isOfTheRequest(answer) && !response.headers.has('Retry-After'))
           throw new LatchkeyError(

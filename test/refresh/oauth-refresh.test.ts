@@ -57,6 +57,7 @@ describe('REQ-40: a refresh at an OAuth token endpoint', () => {
     { error: 'invalid_target', want: { resource: 'urn:mail', scope: 'read' }, named: 'urn:mail' },
     { error: 'invalid_scope', want: { scope: 'admin' }, named: 'admin' },
     { error: 'interaction_required', want: { resource: 'urn:mail' }, named: 'urn:mail' }, // Entra ID, where one API wants more than the others
+    { error: 'consent_required', want: { scope: 'mail.read' }, named: 'mail.read' }, // OpenID Connect Core §3.1.2.6: the user has not allowed this
   ])('REQ-25, REQ-42: $error is about $named alone, and ends nothing', async ({ error, want, named }) => {
     const fetch = async () => Response.json({ error, error_description: 'c4n4ry' }, { status: 400 })
     const found = await outcome(oauthRefresh(endpoints), asking({ ...want, fetch }))
@@ -73,6 +74,7 @@ describe('REQ-40: a refresh at an OAuth token endpoint', () => {
       wait: 7_000,
     },
     { name: 'another error', answer: Response.json({ error: 'invalid_request' }, { status: 400 }), wait: null },
+    { name: 'access_denied', answer: Response.json({ error: 'access_denied' }, { status: 403 }), wait: null }, // of the user, or of the app
     {
       name: 'nothing asked for but the session’s own',
       want: {},
