@@ -1,7 +1,7 @@
 import type { TokenResponse } from '../core/tokens.ts'
 import { LatchkeyError } from '../errors.ts'
 import type { Refresher } from '../ports.ts'
-import { errorIn, isOfTheRequest, isRefusedGrant, type Refusal, refusalBy, tokensIn } from './outcome.ts'
+import { isOfTheRequest, isRefusedGrant, type Refusal, refusalBy, tokensIn } from './outcome.ts'
 import { assertAddress, formRequest } from './token-request.ts'
 
 /** Where {@link oauthRefresh} refreshes, and as whom. */
@@ -22,8 +22,8 @@ export interface OAuthRefreshOptions {
 /**
  * Refreshes at an OAuth 2.0 token endpoint (RFC 6749 §6); with `revocationEndpoint`, sign-out revokes there (RFC 7009). Ends the
  * session on `invalid_grant`, on `interaction_required` and `login_required`, and on nothing else unless `isRejected` says so. `invalid_target`
- * (RFC 8707 §2), `invalid_scope`, `consent_required` and `interaction_required` to a request for one destination are about that one: its
- * callers get `refresh_unavailable`, and the others go on.
+ * (RFC 8707 §2), `invalid_scope`, `consent_required` and `interaction_required`, as `error` or `suberror`, to a request for one destination are
+ * about that one: its callers get `refresh_unavailable`, and the others go on.
  * @throws TypeError naming the option that is missing or unusable
  * @example
  * ```ts
@@ -48,12 +48,14 @@ export function refresherAt({ tokenEndpoint, clientId, revocationEndpoint, isRej
       const response = await fetch(tokenEndpoint, { ...formRequest(fields), signal })
       const judge: Refusal = (answer) => {
         const wanted = resource ?? scope
-        const denied = /^(invalid_(target|scope)|(interaction|consent)_required)$/.exec(String(errorIn(answer)))
+        // Microsoft Entra ID calls it `invalid_grant` where nobody has consented to a scope, and says beside it what it means.
+        const { error, suberror }: Readonly<Record<string, unknown>> = Object(answer.json)
+        const denied = [error, suberror].find((code) => /^(invalid_(target|scope)|(interaction|consent)_required)$/.test(String(code)))
         // A server that is in distress, or asks for a wait as well, means everybody.
         if (wanted && denied && isOfTheRequest(answer) && !response.headers.has('Retry-After'))
           throw new LatchkeyError(
             'refresh_unavailable',
-            `The provider gives no token for ${wanted} (${denied[0]}). The session stays; check what the sign-in asks for.`,
+            `The provider gives no token for ${wanted} (${denied}). The session stays; check what the sign-in asks for.`,
           )
         return rejects(answer)
       }
