@@ -38,9 +38,13 @@ async function discover(issuer: string, wellKnown: 'oidc' | 'oauth2', fetch: typ
         fetch(url, { ...init, body: null, redirect: 'error', credentials: 'omit', referrerPolicy: 'no-referrer' }),
       signal: AbortSignal.timeout(longestDiscovery),
     })
-  const answer = await ask(wellKnown)
-  const response = answer.status === 404 ? await ask(wellKnown === 'oidc' ? 'oauth2' : 'oidc') : answer
-  if (!response.ok) throw response
+  let broken: TypeError | undefined
+  const answer = await ask(wellKnown).catch((error) => {
+    if (!(error instanceof TypeError)) throw error
+    broken = error // as browsers call a 404 without CORS headers, too
+  })
+  const response = answer && answer.status !== 404 ? answer : await ask(wellKnown === 'oidc' ? 'oauth2' : 'oidc')
+  if (!response.ok) throw broken ?? response // of a place that was not heard of nobody knows that there is nothing
   const found: AuthorizationServer | null = await response.json().catch((cause) => {
     throw new Error('The provider’s metadata is not what discovery asked for: check `issuer`. The session stays.', { cause })
   })

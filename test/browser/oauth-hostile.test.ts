@@ -287,6 +287,14 @@ test('a provider that cannot be discovered is a failed sign-in, and the next one
   expect((await signIn(page, origin)).told).toHaveProperty('subject', 'ann')
 })
 
+test('REQ-48: what the provider says of itself is found at the second place, though the page may not read that it is not at the first', async () => {
+  const { open, origin, provider } = await stageScripted()
+  const { metadata } = provider.says
+  const withoutCors = { status: 404, headers: { 'Access-Control-Allow-Origin': 'https://elsewhere.example.com' } }
+  provider.says.metadata = () => (provider.seen.at(-1)?.url.endsWith('/openid-configuration') ? withoutCors : metadata())
+  expect((await signIn(await open(), origin)).told).toHaveProperty('subject', 'ann')
+})
+
 test.each(['http://login.example.com/authorize', '/authorize'])(
   'REQ-48: nobody is sent to an authorization endpoint that is no https URL: %s',
   async (url) => {
