@@ -146,17 +146,10 @@ export function oauth(options: OAuthOptions): OAuthProvider {
       const isOurs = iss === issuer && audience.includes(clientId) && (audience.length === 1 || azp === clientId)
       return isOurs && (subject === null || sub === subject)
     },
-    async revoke({ refreshToken, accessTokens, ...rest }) {
-      const { revoke } = await endpoints(rest.fetch).catch(unanswered)
+    async revoke(request) {
+      const { revoke } = await endpoints(request.fetch).catch(unanswered)
       if (!revoke) throw new Error('No revocation endpoint.')
-      // All at once: a page that is being left hears no answer. The refresh token first (REQ-61).
-      const answers = await Promise.allSettled([
-        refreshToken && revoke({ refreshToken, accessTokens: [], ...rest }),
-        ...accessTokens.map((token) => revoke({ refreshToken: null, accessTokens: [token], ...rest }).catch(unlessUnsupported)),
-      ])
-      // What is said of the refresh token decides, whoever answers first: it is worth the most, and may be asked about again (REQ-62).
-      const no = answers.find((answer) => answer.status === 'rejected')
-      if (no) throw no.reason
+      return revoke(request)
     },
     send: dpop?.send,
     // After what is sent in the same moment: the app's first request comes first.
@@ -184,12 +177,6 @@ const longestDelay: Ms = 1_000
 /** Whatever has kept the metadata away, a captive portal's page included: it may be had later, and the revocation is tried again. */
 function unanswered(): never {
   throw new TypeError()
-}
-
-/** A self-contained access token lives until it expires, and some servers say so (RFC 7009 §2.2.1); one that is called invalid is dead already (§2.2). */
-async function unlessUnsupported(error: unknown): Promise<void> {
-  const said: unknown = error instanceof Response ? await error.json().catch(() => null) : null
-  if (!/^(unsupported_token_type|invalid_token)$/.test(String((said as { error?: unknown } | null)?.error))) throw error
 }
 
 /** @throws TypeError for what `oauth` has not made. */

@@ -122,19 +122,48 @@ describe('REQ-40: a refresh at an OAuth token endpoint', () => {
 })
 
 describe('REQ-61: at sign-out', () => {
+  const revocation = (token: string, kind: string) => ['POST', '/revoke', `token=${token}&token_type_hint=${kind}&client_id=spa`, form]
+  const [refresh, access, files] = [
+    revocation('refresh-1', 'refresh_token'),
+    revocation('access-1', 'access_token'),
+    revocation('access-files', 'access_token'),
+  ]
   test.each([
-    { name: 'the refresh token is revoked', of: {}, body: 'token=refresh-1&token_type_hint=refresh_token&client_id=spa' },
-    {
-      name: 'or, without one, the access token',
-      of: { refreshToken: null },
-      body: 'token=access-1&token_type_hint=access_token&client_id=spa',
-    },
-  ])('$name', async ({ of, body }) => {
+    { name: 'the refresh token is revoked, and the access token', of: {}, asked: [refresh, access] },
+    { name: 'and that of each API', of: { accessTokens: ['access-1', 'access-files'] }, asked: [refresh, access, files] },
+    { name: 'without a refresh token, the access token', of: { refreshToken: null }, asked: [access] },
+  ])('$name', async ({ of, asked }) => {
     const { origin, seen } = await listen(() => ({}))
     await oauthRefresh({ ...endpoints, revocationEndpoint: `${origin}/revoke` }).revoke?.(leaving(of))
-    expect(seen.map((request) => [request.method, request.url, request.body.toString(), request.headers['content-type']])).toEqual([
-      ['POST', '/revoke', body, form],
+    const came = seen.map((request) => [request.method, request.url, request.body.toString(), request.headers['content-type']])
+    expect(came).toHaveLength(asked.length)
+    expect(came).toEqual(expect.arrayContaining(asked)) // each on a connection of its own: which is heard first is chance
+  })
+
+  test('the refresh token is sent first, for it is worth the most; and none waits for an answer, which a page that is left does not hear', async () => {
+    const { fetch, calls } = recorder(() => new Promise<never>(() => {}))
+    void oauthRefresh(endpoints).revoke?.(leaving({ fetch, accessTokens: ['access-1', 'access-files'] }))
+    const sent = calls.map(({ request }) => request.text())
+    expect((await Promise.all(sent)).map((text) => new URLSearchParams(text).get('token'))).toEqual([
+      'refresh-1',
+      'access-1',
+      'access-files',
     ])
+  })
+
+  test.each([
+    { name: 'an access token that cannot be revoked is no hindrance', of: 'access-1', error: 'unsupported_token_type', came: true },
+    { name: 'nor is one that is dead already', of: 'access-1', error: 'invalid_token', came: true },
+    { name: 'a refresh token that is not revoked is not', of: 'refresh-1', error: 'unsupported_token_type', came: false },
+  ])('REQ-62: $name', async ({ of, error, came }) => {
+    const { origin } = await listen(({ body }) => (body.toString().includes(of) ? json({ error }, 400) : {}))
+    const revoked = oauthRefresh({ ...endpoints, revocationEndpoint: origin })
+      .revoke?.(leaving())
+      .then(
+        () => true,
+        () => false,
+      )
+    expect(await revoked).toBe(came)
   })
 
   test('REQ-64: in a way that outlives the page', async () => {
