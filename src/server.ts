@@ -40,14 +40,14 @@ export function serverOf(
       failed(outcome.type === 'granted' ? outcome.issued.flaw : outcome.cause)
       return outcome
     },
-    async revoke(grant) {
+    async revoke(grant, subject) {
       const { refreshToken, access } = grant
       forget(grant)
       const accessTokens = Object.values(access)
         .map(({ token }) => reveal(token))
         .filter(Boolean)
       try {
-        await refresher.revoke?.({ refreshToken: shown(refreshToken), accessTokens, fetch, signal: AbortSignal.timeout(10_000) })
+        await refresher.revoke?.({ refreshToken: shown(refreshToken), accessTokens, subject, fetch, signal: AbortSignal.timeout(10_000) })
         return refresher.revoke !== undefined
       } catch (error) {
         const outcome = outcomeOfError(error)

@@ -23,7 +23,7 @@ export interface OAuthOptions {
   readonly redirectUri?: string | undefined
   /** `dpop('prefer')` or `dpop('required')` of `latchkey/dpop`: binds tokens to a key of this device (RFC 9449). @defaultValue they are Bearer tokens */
   readonly dpop?: Dpop | undefined
-  /** Instead of discovery (RFC 8414), for providers without it. */
+  /** Instead of discovery (RFC 8414), for providers without it. ID tokens signed otherwise than with RS256 want `id_token_signing_alg_values_supported`. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
   /**
    * Further authorization parameters of the provider's own (`audience`, `connection`). They replace none of ours. A list is sent as one
@@ -58,11 +58,15 @@ export interface Client {
 }
 
 /** What this page remembers of a provider. */
-interface Memory {
+export interface Memory {
   /** What this page load was the return from. */
   returned: Promise<SignIn | null> | null
   /** Of the last sign-in on this page: no storage holds it (REQ-136). */
   idToken: string | null
+  /** Whose it is. */
+  subject: string | undefined
+  /** Have they signed out here since? */
+  isOut: boolean
 }
 
 /**
@@ -115,6 +119,7 @@ export function oauth(options: OAuthOptions): OAuthProvider {
     return refresherAt({ tokenEndpoint, clientId, revocationEndpoint, isRejected })
   }
 
+  const memory: Memory = { returned: null, idToken: null, subject: undefined, isOut: false }
   const provider: OAuthProvider = {
     issuer,
     clientId,
@@ -146,17 +151,13 @@ export function oauth(options: OAuthOptions): OAuthProvider {
       const isOurs = iss === issuer && audience.includes(clientId) && (audience.length === 1 || azp === clientId)
       return isOurs && (subject === null || sub === subject)
     },
-    async revoke({ refreshToken, accessTokens, ...rest }) {
-      const { revoke } = await endpoints(rest.fetch).catch(unanswered)
+    async revoke(request) {
+      // Another tab may have signed somebody else in: nothing is known of that here until they sign out.
+      if (request.subject === memory.subject) memory.isOut = true
+      else if (memory.isOut) memory.idToken = null // of somebody who was here before them
+      const { revoke } = await endpoints(request.fetch).catch(unanswered)
       if (!revoke) throw new Error('No revocation endpoint.')
-      // All at once: a page that is being left hears no answer. The refresh token first (REQ-61).
-      const answers = await Promise.allSettled([
-        refreshToken && revoke({ refreshToken, accessTokens: [], ...rest }),
-        ...accessTokens.map((token) => revoke({ refreshToken: null, accessTokens: [token], ...rest }).catch(unlessUnsupported)),
-      ])
-      // What is said of the refresh token decides, whoever answers first: it is worth the most, and may be asked about again (REQ-62).
-      const no = answers.find((answer) => answer.status === 'rejected')
-      if (no) throw no.reason
+      return revoke(request)
     },
     send: dpop?.send,
     // After what is sent in the same moment: the app's first request comes first.
@@ -173,7 +174,7 @@ export function oauth(options: OAuthOptions): OAuthProvider {
     metadata,
     dpop,
     fetch: (input, init) => fetch(input, init), // called on anything but the page it throws
-    memory: { returned: null, idToken: null },
+    memory,
   }
   return seal(provider, client)
 }
@@ -184,12 +185,6 @@ const longestDelay: Ms = 1_000
 /** Whatever has kept the metadata away, a captive portal's page included: it may be had later, and the revocation is tried again. */
 function unanswered(): never {
   throw new TypeError()
-}
-
-/** A self-contained access token lives until it expires, and some servers say so (RFC 7009 §2.2.1); one that is called invalid is dead already (§2.2). */
-async function unlessUnsupported(error: unknown): Promise<void> {
-  const said: unknown = error instanceof Response ? await error.json().catch(() => null) : null
-  if (!/^(unsupported_token_type|invalid_token)$/.test(String((said as { error?: unknown } | null)?.error))) throw error
 }
 
 /** @throws TypeError for what `oauth` has not made. */

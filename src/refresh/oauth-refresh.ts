@@ -1,7 +1,7 @@
 import type { TokenResponse } from '../core/tokens.ts'
 import { LatchkeyError } from '../errors.ts'
 import type { Refresher } from '../ports.ts'
-import { errorIn, isOfTheRequest, isRefusedGrant, type Refusal, refusalBy, tokensIn } from './outcome.ts'
+import { isOfTheRequest, isRefusedGrant, type Refusal, refusalBy, tokensIn } from './outcome.ts'
 import { assertAddress, formRequest } from './token-request.ts'
 
 /** Where {@link oauthRefresh} refreshes, and as whom. */
@@ -20,10 +20,10 @@ export interface OAuthRefreshOptions {
 }
 
 /**
- * Refreshes at an OAuth 2.0 token endpoint (RFC 6749 §6); with `revocationEndpoint`, sign-out revokes there (RFC 7009). Ends the
+ * Refreshes at an OAuth 2.0 token endpoint (RFC 6749 §6); with `revocationEndpoint`, sign-out revokes all tokens there (RFC 7009). Ends the
  * session on `invalid_grant`, on `interaction_required` and `login_required`, and on nothing else unless `isRejected` says so. `invalid_target`
- * (RFC 8707 §2), `invalid_scope` and `interaction_required` to a request for one destination are about that one: its callers get
- * `refresh_unavailable`, and the others go on.
+ * (RFC 8707 §2), `invalid_scope`, `consent_required` and `interaction_required`, as `error` or `suberror`, to a request for one destination are
+ * about that one: its callers get `refresh_unavailable`, and the others go on.
  * @throws TypeError naming the option that is missing or unusable
  * @example
  * ```ts
@@ -48,12 +48,14 @@ export function refresherAt({ tokenEndpoint, clientId, revocationEndpoint, isRej
       const response = await fetch(tokenEndpoint, { ...formRequest(fields), signal })
       const judge: Refusal = (answer) => {
         const wanted = resource ?? scope
-        const denied = /^(invalid_(target|scope)|interaction_required)$/.exec(String(errorIn(answer)))
+        // Microsoft Entra ID calls it `invalid_grant` where nobody has consented to a scope, and says beside it what it means.
+        const { error, suberror }: Readonly<Record<string, unknown>> = Object(answer.json)
+        const denied = [error, suberror].find((code) => /^(invalid_(target|scope)|(interaction|consent)_required)$/.test(String(code)))
         // A server that is in distress, or asks for a wait as well, means everybody.
         if (wanted && denied && isOfTheRequest(answer) && !response.headers.has('Retry-After'))
           throw new LatchkeyError(
             'refresh_unavailable',
-            `The provider gives no token for ${wanted} (${denied[0]}). The session stays; check what the sign-in asks for.`,
+            `The provider gives no token for ${wanted} (${denied}). The session stays; check what the sign-in asks for.`,
           )
         return rejects(answer)
       }
@@ -61,16 +63,28 @@ export function refresherAt({ tokenEndpoint, clientId, revocationEndpoint, isRej
     },
     ...(revocationEndpoint && {
       async revoke({ refreshToken, accessTokens, signal, fetch }) {
-        // The refresh token first: with it most servers revoke the rest (RFC 7009 §2.1, REQ-61).
-        const token = refreshToken ?? accessTokens[0] ?? null
-        const token_type_hint = refreshToken ? 'refresh_token' : 'access_token'
-        const response = await fetch(revocationEndpoint, {
-          ...formRequest({ token, token_type_hint, client_id: clientId }),
-          signal,
-          keepalive: true,
-        })
-        if (!response.ok) throw response
+        // All at once: a page that is being left hears no answer. The refresh token first: with it most servers revoke the rest (RFC 7009 §2.1, REQ-61).
+        const answers = await Promise.allSettled(
+          [refreshToken, ...accessTokens].map(async (token, isAccess) => {
+            if (!token) return
+            const token_type_hint = isAccess ? 'access_token' : 'refresh_token'
+            const form = formRequest({ token, token_type_hint, client_id: clientId })
+            const send = (keepalive: boolean) => fetch(revocationEndpoint, { ...form, signal, keepalive })
+            // Browsers let 64 KiB at a time outlive a page, and refuse more as if there were no network.
+            const response = await send(true).catch(() => send(false))
+            if (!response.ok && !(isAccess && (await isBeyondRevoking(response)))) throw response
+          }),
+        )
+        // What is said of the refresh token decides, whoever answers first: it is worth the most, and may be asked about again (REQ-62).
+        const no = answers.find((answer) => answer.status === 'rejected')
+        if (no) throw no.reason
       },
     }),
   }
+}
+
+/** Said of a self-contained access token, which lives until it expires (RFC 7009 §2.2.1); one that is called invalid is dead already (§2.2). */
+async function isBeyondRevoking(response: Response): Promise<boolean> {
+  const { error }: { readonly error?: unknown } = Object(await response.json().catch(() => null))
+  return /^(unsupported_token_type|invalid_token)$/.test(String(error))
 }

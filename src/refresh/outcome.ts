@@ -25,7 +25,7 @@ export const isRefusedGrant: Refusal = (answer) =>
 export const isOfTheRequest = ({ status }: Answer): boolean => status >= 400 && status < 500
 
 /** RFC 6749 §5.2. */
-export const errorIn = ({ json }: Answer): unknown => (json as { readonly error?: unknown } | null | undefined)?.error
+const errorIn = ({ json }: Answer): unknown => (json as { readonly error?: unknown } | null | undefined)?.error
 
 /** As the app judges it, `isRejected` of a strategy's options; else as we do. */
 export function refusalBy(isRejected: ((status: number, json: unknown) => boolean) | undefined, ours: Refusal): Refusal {

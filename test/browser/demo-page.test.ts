@@ -62,7 +62,7 @@ test('two tabs show who they are, what both of them do, and what the servers saw
   expect((await ends(b)).map(({ by, reason }) => `${by} ${reason}`)).toEqual(['this-tab signed-out'])
   expect((await ends(a)).map(({ by, reason }) => `${by} ${reason}`)).toEqual(['other-tab signed-out'])
   await expect.poll(() => told(a, 'B')).toContain('has the tokens revoked at the server')
-  expect(demo.provider.counters.revocations).toBe(1)
+  expect(demo.provider.counters.revocations).toBe(2)
 
   await b.close()
   await expect.poll(() => text(a, 'tab-count')).toBe('the only one open')

@@ -1,5 +1,5 @@
 import 'fake-indexeddb/auto'
-import { createSession, memoryStore } from 'latchkey'
+import { createSession, isLatchkeyError, memoryStore } from 'latchkey'
 import { oauth } from 'latchkey/oauth'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { json } from '../fetch/listen.ts'
@@ -7,11 +7,12 @@ import { codeAnswered } from './dpop-scene.ts'
 import { idToken, scriptedProvider, wellKnown } from './scripted-provider.ts'
 
 /** A provider that answers a code with this, and what comes of it. */
-async function answered(given: object | ((issuer: string) => object)) {
+async function answered(given: object | ((issuer: string) => object), status = 200, headers = {}) {
   const script = await scriptedProvider()
   const says = typeof given === 'function' ? given(script.issuer) : given
   script.says.metadata = () => json({ ...wellKnown(script.issuer), authorization_response_iss_parameter_supported: false })
-  script.says.token = () => json({ access_token: 'access-1', token_type: 'Bearer', expires_in: 300, refresh_token: 'refresh-1', ...says })
+  const usual = { access_token: 'access-1', token_type: 'Bearer', expires_in: 300, refresh_token: 'refresh-1' }
+  script.says.token = () => json({ ...usual, ...says }, status, headers)
   const provider = oauth({ issuer: script.issuer, clientId: 'spa', scope: 'files' })
   const store = memoryStore()
   const session = createSession({ attachTo: [], refresh: provider, name: 'code', store, keepFresh: 'on-demand' })
@@ -39,6 +40,18 @@ describe('F50, F52: a code is spent by an answer that a refresh would take, so a
   })
 
   test.each([
+    { name: 'a 201', status: 201 },
+    { name: 'a 202', status: 202 },
+    { name: 'a body that calls itself text', status: 200, headers: { 'Content-Type': 'text/plain' } },
+  ])('$name', async ({ status, headers }) => {
+    const { session, signIn } = await answered({}, status, headers)
+    await session.signIn(signIn)
+    await expect(session.getToken()).resolves.toBe('access-1')
+    await session.refresh() // by the same answer
+    expect(session.state).toMatchObject({ status: 'signed-in' })
+  })
+
+  test.each([
     { name: 'null', lasts: null },
     { name: 'negative', lasts: -1 },
     { name: 'a word', lasts: 'abc' },
@@ -59,6 +72,22 @@ describe('a sign-in fails where no session could use what came', () => {
     { name: 'an ID token that is none', says: { id_token: 'none' } },
   ])('$name', async ({ says }) => {
     await expect(answered(says)).rejects.toHaveProperty('code', 'sign_in_failed')
+  })
+})
+
+describe('REQ-50: where the app describes the provider by `metadata`, an ID token that is signed with', () => {
+  test.each([
+    { alg: 'RS256', told: undefined, is: 'taken' },
+    { alg: 'ES256', told: undefined, is: 'refused' }, // as OpenID Connect Core §3.1.3.7 wants it
+    { alg: 'ES256', told: ['ES256'], is: 'taken' },
+    { alg: 'EdDSA', told: ['RS256', 'EdDSA'], is: 'taken' },
+    { alg: 'none', told: ['RS256', 'EdDSA'], is: 'refused' },
+  ])('$alg is $is, if it names $told', async ({ alg, told, is }) => {
+    const { issuer, says } = await scriptedProvider()
+    says.token = () => json({ access_token: 'access-1', id_token: idToken({ iss: issuer, aud: 'spa', sub: 'ann' }, alg) })
+    const metadata = { token_endpoint: `${issuer}/token`, ...(told && { id_token_signing_alg_values_supported: told }) }
+    const signIn = codeAnswered(oauth({ issuer, clientId: 'spa', metadata }))
+    expect(await signIn.then(({ claims }) => claims?.sub, isLatchkeyError)).toBe(is === 'taken' ? 'ann' : true)
   })
 })
 

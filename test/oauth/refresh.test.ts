@@ -108,15 +108,42 @@ describe('the metadata', () => {
     expect(discoveries(script)).toEqual([])
   })
 
+  const openid = '/.well-known/openid-configuration'
+  const plain = '/.well-known/oauth-authorization-server'
   test.each([
-    { scope: 'openid', paths: ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server'] },
-    { scope: 'files', paths: ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration'] },
-  ])('is looked for at both well-known places: scope $scope', async ({ scope, paths }) => {
+    { scope: 'openid', tenant: '', paths: [openid, plain] },
+    { scope: 'files', tenant: '', paths: [plain, openid] },
+    { scope: 'openid', tenant: '/of/acme', paths: [`/of/acme${openid}`, `${plain}/of/acme`] },
+    { scope: 'files', tenant: '/of/acme/', paths: [`${plain}/of/acme`, `/of/acme${openid}`] },
+  ])('is looked for at both well-known places: scope $scope of $tenant/', async ({ scope, tenant, paths }) => {
     const script = await scriptedProvider()
+    const issuer = script.issuer + tenant
     let asked = 0
-    script.says.metadata = () => (++asked === 1 ? { status: 404 } : json(wellKnown(script.issuer)))
-    await isGranted(oauth({ issuer: script.issuer, clientId, scope }))
+    script.says.metadata = () => (++asked === 1 ? { status: 404 } : json({ ...wellKnown(script.issuer), issuer }))
+    await isGranted(oauth({ issuer, clientId, scope }))
     expect(discoveries(script)).toEqual(paths)
+  })
+
+  test.each([
+    { name: 'and found there', second: (issuer: string) => Response.json(wellKnown(issuer)), like: { type: 'granted' } },
+    {
+      name: 'and is not there: nobody knows of the first, and it may have been a blip (F28)',
+      second: () => new Response(null, { status: 404 }),
+      like: { type: 'unavailable', answered: false },
+    },
+  ])('is looked for at the second place where the first cannot be read, $name', async ({ second, like }) => {
+    const script = await scriptedProvider()
+    const { issuer } = script
+    const asked: string[] = []
+    const refused: typeof fetch = async (input, init) => {
+      const url = String(input)
+      if (!url.includes('/.well-known/')) return fetch(input, init)
+      asked.push(url)
+      if (url === issuer + openid) throw new TypeError('Failed to fetch') // as a browser calls a 404 without CORS headers
+      return second(issuer)
+    }
+    expect(await outcome(oauth({ issuer, clientId }), asking({ fetch: refused }))).toMatchObject(like)
+    expect(asked).toEqual([issuer + openid, issuer + plain])
   })
 
   test.each([

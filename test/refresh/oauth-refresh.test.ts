@@ -57,6 +57,7 @@ describe('a refresh at an OAuth token endpoint', () => {
     { error: 'invalid_target', want: { resource: 'urn:mail', scope: 'read' }, named: 'urn:mail' },
     { error: 'invalid_scope', want: { scope: 'admin' }, named: 'admin' },
     { error: 'interaction_required', want: { resource: 'urn:mail' }, named: 'urn:mail' }, // Entra ID, where one API wants more than the others
+    { error: 'consent_required', want: { scope: 'mail.read' }, named: 'mail.read' }, // OpenID Connect Core §3.1.2.6: the user has not allowed this
   ])('REQ-25, REQ-42: $error is about $named alone, and ends nothing', async ({ error, want, named }) => {
     const fetch = async () => Response.json({ error, error_description: 'c4n4ry' }, { status: 400 })
     const found = await outcome(oauthRefresh(endpoints), asking({ ...want, fetch }))
@@ -73,6 +74,7 @@ describe('a refresh at an OAuth token endpoint', () => {
       wait: 7_000,
     },
     { name: 'another error', answer: Response.json({ error: 'invalid_request' }, { status: 400 }), wait: null },
+    { name: 'access_denied', answer: Response.json({ error: 'access_denied' }, { status: 403 }), wait: null }, // of the user, or of the app
     {
       name: 'nothing asked for but the session’s own',
       want: {},
@@ -120,19 +122,48 @@ describe('a refresh at an OAuth token endpoint', () => {
 })
 
 describe('REQ-61: at sign-out', () => {
+  const revocation = (token: string, kind: string) => ['POST', '/revoke', `token=${token}&token_type_hint=${kind}&client_id=spa`, form]
+  const [refresh, access, files] = [
+    revocation('refresh-1', 'refresh_token'),
+    revocation('access-1', 'access_token'),
+    revocation('access-files', 'access_token'),
+  ]
   test.each([
-    { name: 'the refresh token is revoked', of: {}, body: 'token=refresh-1&token_type_hint=refresh_token&client_id=spa' },
-    {
-      name: 'or, without one, the access token',
-      of: { refreshToken: null },
-      body: 'token=access-1&token_type_hint=access_token&client_id=spa',
-    },
-  ])('$name', async ({ of, body }) => {
+    { name: 'the refresh token is revoked, and the access token', of: {}, asked: [refresh, access] },
+    { name: 'and that of each API', of: { accessTokens: ['access-1', 'access-files'] }, asked: [refresh, access, files] },
+    { name: 'without a refresh token, the access token', of: { refreshToken: null }, asked: [access] },
+  ])('$name', async ({ of, asked }) => {
     const { origin, seen } = await listen(() => ({}))
     await oauthRefresh({ ...endpoints, revocationEndpoint: `${origin}/revoke` }).revoke?.(leaving(of))
-    expect(seen.map((request) => [request.method, request.url, request.body.toString(), request.headers['content-type']])).toEqual([
-      ['POST', '/revoke', body, form],
+    const came = seen.map((request) => [request.method, request.url, request.body.toString(), request.headers['content-type']])
+    expect(came).toHaveLength(asked.length)
+    expect(came).toEqual(expect.arrayContaining(asked)) // each on a connection of its own: which is heard first is chance
+  })
+
+  test('the refresh token is sent first, for it is worth the most; and none waits for an answer, which a page that is left does not hear', async () => {
+    const { fetch, calls } = recorder(() => new Promise<never>(() => {}))
+    void oauthRefresh(endpoints).revoke?.(leaving({ fetch, accessTokens: ['access-1', 'access-files'] }))
+    const sent = calls.map(({ request }) => request.text())
+    expect((await Promise.all(sent)).map((text) => new URLSearchParams(text).get('token'))).toEqual([
+      'refresh-1',
+      'access-1',
+      'access-files',
     ])
+  })
+
+  test.each([
+    { name: 'an access token that cannot be revoked is no hindrance', of: 'access-1', error: 'unsupported_token_type', came: true },
+    { name: 'nor is one that is dead already', of: 'access-1', error: 'invalid_token', came: true },
+    { name: 'a refresh token that is not revoked is not', of: 'refresh-1', error: 'unsupported_token_type', came: false },
+  ])('REQ-62: $name', async ({ of, error, came }) => {
+    const { origin } = await listen(({ body }) => (body.toString().includes(of) ? json({ error }, 400) : {}))
+    const revoked = oauthRefresh({ ...endpoints, revocationEndpoint: origin })
+      .revoke?.(leaving())
+      .then(
+        () => true,
+        () => false,
+      )
+    expect(await revoked).toBe(came)
   })
 
   test('REQ-64: in a way that outlives the page', async () => {
@@ -147,6 +178,22 @@ describe('REQ-61: at sign-out', () => {
       referrerPolicy: 'no-referrer',
     })
     expect([...request.headers.keys()].filter((name) => !safelisted.includes(name))).toEqual([])
+  })
+
+  test('REQ-64: tokens of which no more would outlive the page are revoked all the same', async () => {
+    const revoked: string[] = []
+    let onTheirWay = 0
+    /** As browsers do it (Fetch, §4.6): no more than 64 KiB with `keepalive` at once. */
+    const rationed: typeof fetch = async (_, init) => {
+      const form = String(init?.body)
+      if (init?.keepalive) onTheirWay += form.length
+      if (init?.keepalive && onTheirWay > 65_536) throw new TypeError('Failed to fetch')
+      revoked.push(new URLSearchParams(form).get('token')?.slice(0, 9) ?? '')
+      return new Response()
+    }
+    const accessTokens = ['access-1', 'access-2', 'access-3'].map((name) => name.padEnd(30_000, '.'))
+    await oauthRefresh(endpoints).revoke?.(leaving({ fetch: rationed, accessTokens }))
+    expect(revoked.sort()).toEqual(['access-1.', 'access-2.', 'access-3.', 'refresh-1'])
   })
 
   test('REQ-62: a 503 means that the token is still alive', async () => {

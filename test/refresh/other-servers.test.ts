@@ -42,6 +42,14 @@ describe('F29, F50, REQ-42: how other people’s servers answer a refresh', () =
     }
   })
 
+  test.each(recorded)('REQ-25: $server, $name, asked for one API', async (row) => {
+    const { ofOneApi, verdict } = row
+    const found = await outcome(oauthRefresh(provider), asking({ scope: 'mail', fetch: async () => answer(row) }))
+    expect(found.type).toBe(ofOneApi ? 'unavailable' : verdict.type)
+    if (ofOneApi) expect(found).toMatchObject({ denied: true, cause: { message: expect.stringContaining(`mail (${ofOneApi})`) } })
+    else expect(found).not.toHaveProperty('denied', true)
+  })
+
   test.each(recorded)('$server, $name, handed on by a backend of one’s own', async (row) => {
     expect((await judge(refreshEndpoint(backend), row)).type).toBe(row.ofOwnBackend ?? row.verdict.type)
   })

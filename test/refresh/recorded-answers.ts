@@ -9,6 +9,8 @@ export interface Recorded {
   /** JSON unless it is a text. */
   readonly body: unknown
   readonly verdict: Verdict
+  /** Asked for one API: what of it is said to be refused, and nothing else. */
+  readonly ofOneApi?: string
   /** Where a backend of one's own, or a function, that hands the answer on is judged otherwise. */
   readonly ofOwnBackend?: Verdict['type']
   /** What docs/servers.md says to make of it. */
@@ -137,6 +139,21 @@ export const recorded: readonly Recorded[] = [
       claims: '{}',
     },
     verdict: rejected,
+    ofOneApi: 'interaction_required',
+  },
+  {
+    server: 'Microsoft Entra ID',
+    name: 'nobody has consented to the scope, said as a refusal',
+    source: 'https://github.com/O365/python-o365/issues/323',
+    status: 400,
+    body: {
+      error: 'invalid_grant',
+      error_description: 'AADSTS65001: The user or administrator has not consented to use the application with ID …',
+      error_codes: [65001],
+      suberror: 'consent_required',
+    },
+    verdict: rejected,
+    ofOneApi: 'consent_required',
   },
   {
     server: 'Microsoft Entra ID',

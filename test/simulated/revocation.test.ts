@@ -11,13 +11,15 @@ const refresh = oauthRefresh({ tokenEndpoint: `${origin}/as/token`, clientId: 's
 const unavailable = (retryAfter?: number) =>
   new Response('', { status: 503, headers: retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) } })
 
-/** Signed in at a server that answers revocations as `answers` has it, one by one; with nothing left there it revokes. */
+/** Signed in at a server that answers revocations of refresh tokens as `answers` has it, one by one; with nothing left there it revokes, as it does access tokens. */
 async function stage(...answers: (() => Response | Promise<Response>)[]) {
   const s = scene({ tabs: 2, session: { attachTo: [`${origin}/api`], refresh } })
   const asked: { readonly at: number; readonly token: string | null }[] = []
   s.server.onRequest(async (request) => {
     if (!request.url.endsWith('/as/revoke')) return Response.json({ ...tokens(`next-${s.now()}`) })
-    asked.push({ at: s.now(), token: new URLSearchParams(await request.text()).get('token') })
+    const form = new URLSearchParams(await request.text())
+    if (form.get('token_type_hint') === 'access_token') return new Response()
+    asked.push({ at: s.now(), token: form.get('token') })
     return answers.shift()?.() ?? new Response()
   })
   const diagnostics: Diagnostic[] = []
@@ -278,6 +280,17 @@ describe('REQ-62: whoever signs in meanwhile is not disturbed', () => {
     await s.advance(seconds(1))
     expect([backend.user, backend.counted.logouts]).toEqual([null, 1])
   })
+})
+
+test('REQ-66: a strategy is told whose tokens it is to revoke, as far as known', async () => {
+  const told: (string | null)[] = []
+  const { refresher } = scripted()
+  const s = scene({ session: { refresh: { ...refresher, revoke: async ({ subject }) => void told.push(subject) } } })
+  const { session } = s.tabs[0]
+  await settled(s, session.signIn(tokens('one'), { subject: 'ann' }))
+  await settled(s, session.signIn(tokens('two')))
+  await settled(s, session.signOut())
+  expect(told).toEqual(['ann', null])
 })
 
 test('REQ-63: a revocation that takes its time holds nothing up: who signs in at once has a session at once', async () => {
