@@ -21,6 +21,17 @@ function replaceDatabase(get: () => unknown): () => void {
   return restore
 }
 
+/** Nothing more can be written, until the test is done. */
+function fillDisk(): void {
+  const { put } = IDBObjectStore.prototype
+  onTestFinished(() => {
+    IDBObjectStore.prototype.put = put
+  })
+  IDBObjectStore.prototype.put = () => {
+    throw new DOMException('The disk is full.', 'QuotaExceededError')
+  }
+}
+
 const silentDatabase = { open: () => ({}) }
 
 /** Longer than any deadline, on any machine. */
@@ -538,6 +549,27 @@ describe('REQ-93: a key', () => {
     onTestFinished(later.close)
     await expect(later.fetch(`${origin}/`)).rejects.toMatchObject({ code: 'session_ended', reason: 'rejected' })
     expect([seen, script.asked().length]).toEqual([[], 1])
+  })
+
+  test('F39: on a full disk is found by the next page, which goes on with it; and it goes with the session', async () => {
+    const script = await boundProvider()
+    const { origin, seen } = await api()
+    const store = memoryStore()
+    const provider = await found({ issuer: script.issuer })
+    const first = await signedIn(provider, [origin], { store })
+    await signedIn(provider, [], { name: 'used later' })
+    first.session.close()
+    fillDisk()
+    const later = createSession({ attachTo: [origin], refresh: await found({ issuer: script.issuer }), store, keepFresh: 'on-demand' })
+    onTestFinished(later.close)
+    expect((await later.fetch(`${origin}/`)).status).toBe(200)
+    await later.refresh()
+    expect((await later.fetch(`${origin}/`)).status).toBe(200)
+    expect(seen.map(({ headers }) => headers.authorization)).toEqual(['DPoP access-1', 'DPoP access-3'])
+    const [mine, another] = await proofsOf(script.asked())
+    await later.signOut()
+    await expect.poll(() => kept(mine?.thumbprint ?? '')).toBe(false)
+    expect(await kept(another?.thumbprint ?? '')).toBe(true)
   })
 
   test('that was cleared with all storage comes back from a tab that has it', async () => {
