@@ -169,6 +169,33 @@ describe('a nonce', () => {
     expect(await nonces(script.asked())).toEqual([undefined, 'provider'])
   })
 
+  test('REQ-89: that is good once is used by the call that it was given to, of ten that are made at once', async () => {
+    const script = await boundProvider()
+    const good = new Set<unknown>()
+    const { origin, seen } = await api((request, count) => {
+      const isGood = good.delete(claimsIn(request).nonce)
+      good.add(`n${count}`)
+      return isGood ? json({}, 200, { 'DPoP-Nonce': `n${count}` }) : challenge('use_dpop_nonce', { 'DPoP-Nonce': `n${count}` })
+    })
+    let answered = 0
+    let allAre = () => {}
+    const all = new Promise<void>((resolve) => {
+      allAre = resolve
+    })
+    /** Nothing is heard of an answer before all ten are there. */
+    const together: typeof fetch = async (input, init) => {
+      const isOurs = new Request(input, init).url.startsWith(origin)
+      const response = await fetch(input, init)
+      if (isOurs && ++answered === 10) allAre()
+      if (isOurs) await all
+      return response
+    }
+    const { session } = await signedIn(await found({ issuer: script.issuer }), [origin], { fetch: together })
+    const answers = await Promise.all(Array.from({ length: 10 }, () => session.fetch(`${origin}/`)))
+    expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200))
+    expect([seen.length, script.asked().length]).toEqual([20, 1])
+  })
+
   test('REQ-89: is no refusal of the token: nothing is refreshed, and a second demand is the caller’s', async () => {
     const script = await boundProvider()
     const { origin, seen } = await api((_, count) => challenge('use_dpop_nonce', { 'DPoP-Nonce': `n${count}` }))
