@@ -22,7 +22,7 @@ interface Known {
   savedAt: Moment
   /** When the store is asked again whether the user was active elsewhere. */
   due: Moment
-  /** The user was active after the limit, as far as this page knew. */
+  /** The user was active here: after the limit, or in the session before, as far as this page knew. One that was away may hear late of another. */
   late: Moment | null
 }
 
@@ -76,7 +76,8 @@ export function watchLimits(
       const pulse = text === mine.text ? null : readPulse(text, mine.session)
       mine.text = text
       if (pulse) mine.course = informed(mine.course, pulse, now())
-      if (mine.late && left(after(mine.course.active, idle), mine.late) > 0) touch(mine, mine.late)
+      const { late, course } = mine
+      if (late && late.mono > course.active.mono && left(after(course.active, idle), late) > 0) touch(mine, late)
       mine.late = null
     }
     const time = now()
@@ -95,7 +96,14 @@ export function watchLimits(
     if (known?.session === session) return known
     cancelSave?.()
     cancelSave = null
-    known = { session, course: courseOf(bounds, now()), text: null, savedAt: longAgo, due: longAgo, late: null }
+    known = {
+      session,
+      course: courseOf(bounds, now()),
+      text: null,
+      savedAt: longAgo,
+      due: longAgo,
+      late: known && (known.late ?? known.course.active),
+    }
     return known
   }
 
@@ -156,7 +164,7 @@ export function watchLimits(
     publish(mine, (warned) => warned.filter((id) => id !== 'idle')).catch(() => {}) // what is lost makes the session no longer
   }
 
-  /** Compares and commits, as for the record. Resolves with `false` if somebody was active later, or there is nothing to say. */
+  /** Compares and commits, as for the record. Resolves with `false` if somebody was active later, or signed in, or there is nothing to say. */
   async function publish({ session, course }: Known, warned: (found: readonly string[]) => readonly string[] | null): Promise<boolean> {
     const { begun, active } = course
     for (let tries = 0; tries < 10; tries++) {
@@ -164,6 +172,8 @@ export function watchLimits(
       const found = readPulse(before, session)
       // One from the future was written before the clock was set back.
       if (found && found.at > active.wall + clockGrain && found.at <= now().wall + clockGrain) return false
+      // That of another session is written over only if the record names ours.
+      if (before && !found && !`${await store.read(host.key)}`.includes(session)) return false
       const told = warned(found?.warned ?? [])
       if (!told) return false
       const pulse: Pulse = { session, at: active.wall, age: since(begun, active), warned: told }
