@@ -29,10 +29,14 @@ interface Known {
 /** An end in sight. */
 interface End {
   readonly kind: 'idle' | 'max-age' | 'refresh-expired'
-  readonly id: string
+  /** Which of its kind, the same in all tabs: a span or moment that the record tells, and no clock. */
+  readonly which: number
   readonly left: Ms
   readonly warnBefore: Ms
 }
+
+/** Nearer than that, two ends are one: a server that says it again, with each refresh, says it a little otherwise. */
+const sameEnd: Ms = 30_000
 
 const longAgo: Moment = { wall: -Infinity, mono: -Infinity }
 
@@ -112,7 +116,7 @@ export function watchLimits(
     const until = policy.cookie ? Infinity : refreshEnd(record, time)
     const limit = (kind: 'idle' | 'max-age', from: Moment, span: Ms): End => ({
       kind,
-      id: kind,
+      which: span,
       left: left(after(from, span), time),
       warnBefore: Math.min(warnBefore, span / 2),
     })
@@ -120,7 +124,7 @@ export function watchLimits(
       limit('idle', active, idle),
       limit('max-age', begun, Math.min(maxAge, (lasts ?? Infinity) + (age ?? 0))),
       // That one is warned of only: the session sees to it by itself.
-      { kind: 'refresh-expired', id: `refresh ${until}`, left: until > time.wall ? until - time.wall : Infinity, warnBefore },
+      { kind: 'refresh-expired', which: until, left: until > time.wall ? until - time.wall : Infinity, warnBefore },
     ]
   }
 
@@ -131,8 +135,9 @@ export function watchLimits(
   }
 
   /** One tab tells: that which is the first to say so in the store. */
-  async function warn(mine: Known, { kind, id }: End, endsAt: EpochMs): Promise<void> {
-    const isFirst = await publish(mine, (warned) => (warned.includes(id) ? null : [...warned, id])).catch(() => false)
+  async function warn(mine: Known, { kind, which }: End, endsAt: EpochMs): Promise<void> {
+    const isSame = (said: string) => said.startsWith(kind) && Math.abs(Number(said.slice(kind.length)) - which) < sameEnd
+    const isFirst = await publish(mine, (warned) => (warned.some(isSame) ? null : [...warned, `${kind} ${which}`])).catch(() => false)
     if (isFirst && known === mine && page.visible() && state().held.kind === 'signed-in') expiring(Object.freeze({ kind, endsAt }))
   }
 
@@ -161,7 +166,7 @@ export function watchLimits(
     cancelSave?.()
     cancelSave = null
     mine.savedAt = now()
-    publish(mine, (warned) => warned.filter((id) => id !== 'idle')).catch(() => {}) // what is lost makes the session no longer
+    publish(mine, (warned) => warned.filter((said) => !said.startsWith('idle'))).catch(() => {}) // what is lost makes the session no longer
   }
 
   /** Compares and commits, as for the record. Resolves with `false` if somebody was active later, or signed in, or there is nothing to say. */

@@ -724,6 +724,33 @@ describe('what the server tells', () => {
     })
   })
 
+  test.each([minutes(70), minutes(70) + seconds(30)])(
+    'REQ-44, REQ-112: that is moved after its warning is warned of anew, once in all tabs, though each refresh says it again and a little otherwise: %d ms',
+    async (later) => {
+      let count = 0
+      let now = () => 0
+      const refresh: RefreshFunction = async () => {
+        const until = now() < minutes(20) - seconds(50) ? minutes(20) : later
+        const left = until - now() + seconds((++count % 3) - 1)
+        return tokens(`${count}`, { expires_in: 20, authorization_expires_in: Math.round(left / 1000) })
+      }
+      const s = scene({ tabs: 2, session: { limits: limits({}), keepFresh: 'always', refresh: { id: 'mover', refresh } } })
+      now = s.now
+      const heard = s.tabs.map(warnings)
+      await settled(s, s.tabs[0].session.signIn(tokens('mine', { expires_in: 20, authorization_expires_in: 1_200 })))
+      const { signedInAt } = s.tabs[0].session.state as { readonly signedInAt: number } // signed in as it is
+      await s.advance(minutes(19) + seconds(15))
+      expect(heard.flat()).toHaveLength(1)
+      await s.advance(later)
+      expect(s.tabs[0].session.state).toEqual({ status: 'signed-out', reason: 'max-age' })
+      const ends = heard.flat().map(({ kind, endsAt }) => [kind, Math.round((endsAt - signedInAt) / 10_000) * 10_000])
+      expect(ends).toEqual([
+        ['max-age', minutes(20)],
+        ['max-age', later],
+      ])
+    },
+  )
+
   test('REQ-44: with limits it is an absolute limit, if it is the earlier one', async () => {
     const s = scene({ tabs: 2, session: { limits: limits({}) } })
     const heard = s.tabs.map(warnings)
