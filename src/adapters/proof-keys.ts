@@ -1,4 +1,4 @@
-import { createStore, type UseStore, update } from 'idb-keyval'
+import { createStore, promisifyRequest, type UseStore } from 'idb-keyval'
 import type { Ms } from '../core/time.ts'
 import { within } from '../within.ts'
 import { browserClock } from './clock.ts'
@@ -18,13 +18,27 @@ const mostKept = 50
 /** Longest that IndexedDB may take: in some browsers a connection that was lost, or a frozen tab, leaves it without an answer for good. */
 const longestWait: Ms = 2_000
 
+/** As it lies in the database, under its thumbprint: an entry for each, as deleting one is what a full disk does not refuse (F39). */
+interface Kept extends ProofKey {
+  /** The one used last has the highest. No clock: one that is set back would have the newest key go first. */
+  readonly order: number
+}
+
 /** The keys of this origin, for all tabs and the next visit. Each of these rejects where IndexedDB is refused, or does not answer. */
 export function proofKeys() {
   let database: UseStore | undefined
 
-  async function change(amend: (keys: readonly ProofKey[]) => readonly ProofKey[]): Promise<void> {
-    database ??= createStore('latchkey-keys', 'keys')
-    const changed = update<readonly ProofKey[]>('keys', (found = []) => amend(found), database).then(() => true)
+  /** In one transaction: no key that another tab removes comes back. `kept`: the one used last is the last. */
+  async function change(amend: (keys: IDBObjectStore, kept: readonly Kept[]) => void): Promise<void> {
+    database ??= createStore('latchkey-proof-keys', 'keys')
+    const changed = database('readwrite', async (keys) => {
+      const kept: Kept[] = await promisifyRequest(keys.getAll()) // only this file writes there
+      amend(
+        keys,
+        kept.sort((one, other) => one.order - other.order),
+      )
+      return promisifyRequest(keys.transaction)
+    }).then(() => true)
     try {
       if (!(await within(browserClock, longestWait, changed))) throw new DOMException('IndexedDB does not answer.', 'TimeoutError')
     } catch (error) {
@@ -37,23 +51,31 @@ export function proofKeys() {
     /** A new one; it is not kept yet. @throws DOMException for an algorithm that this browser does not have */
     generate: async (algorithm: ProofKey['algorithm']) =>
       (await crypto.subtle.generateKey(made[algorithm], false, ['sign', 'verify'])) as CryptoKeyPair, // none of them is a single key
-    keep: (key: ProofKey) => change((keys) => [...keys.filter(isOther(key.thumbprint)), key].slice(-mostKept)),
-    remove: (thumbprint: string) => change((keys) => keys.filter(isOther(thumbprint))),
+    keep: (key: ProofKey) =>
+      change((keys, kept) => {
+        putLast(keys, kept, key)
+        const others = kept.filter(({ thumbprint }) => thumbprint !== key.thumbprint)
+        for (const { thumbprint } of others.slice(0, 1 - mostKept)) keys.delete(thumbprint)
+      }),
+    remove: (thumbprint: string) => change((keys) => keys.delete(thumbprint)),
     async find(thumbprint: string): Promise<ProofKey | undefined> {
-      let found: ProofKey | undefined
-      await change((keys) => {
-        found = keys.find((key) => key.thumbprint === thumbprint)
-        return found ? [...keys.filter(isOther(thumbprint)), found] : keys
+      let found: Kept | undefined
+      await change((keys, kept) => {
+        found = kept.find((key) => key.thumbprint === thumbprint)
+        if (found && found !== kept.at(-1)) putLast(keys, kept, found)
+      }).catch((error) => {
+        if (!found) throw error // else it is there all the same, on a full disk (F39)
       })
       return found
     },
   }
 }
 
+const putLast = (keys: IDBObjectStore, kept: readonly Kept[], key: ProofKey) =>
+  keys.put({ ...key, order: (kept.at(-1)?.order ?? 0) + 1 }, key.thumbprint)
+
 const made = {
   ES256: { name: 'ECDSA', namedCurve: 'P-256' },
   Ed25519: { name: 'Ed25519' },
   EdDSA: { name: 'Ed25519' },
 }
-
-const isOther = (thumbprint: string) => (key: ProofKey) => key.thumbprint !== thumbprint

@@ -15,6 +15,8 @@ export interface Prover {
   readonly handle: DPoPHandle
   /** By origin. Servers give them to a device, not to a key: with those of the key before, a new sign-in saves itself the demand. */
   readonly nonces: Map<string, string>
+  /** As this, but for the one request that was given a nonce: of many that were sent together each has its own, which may be good once. */
+  readonly given: (nonce: string | null) => Prover
 }
 
 /** One key for each session, shared by the tabs, for as long as the session lasts (REQ-93). */
@@ -101,14 +103,15 @@ export function bindings(): Bindings {
   }
 }
 
-const proverOf = ({ pair, algorithm }: ProofKey, clock: ProofClock, nonces: Prover['nonces'], withToken: boolean): Prover => ({
+const proverOf = (key: ProofKey, clock: ProofClock, nonces: Prover['nonces'], withToken: boolean, given: string | null = null): Prover => ({
   nonces,
-  handle: DPoP({}, pair, {
+  given: (nonce) => proverOf(key, clock, nonces, withToken, nonce),
+  handle: DPoP({}, key.pair, {
     [modifyAssertion](header, payload) {
       const url = payload.htu as string // oauth4webapi has put it there, and the moment
-      header.alg = algorithm
+      header.alg = key.algorithm
       payload.iat = (payload.iat as number) + clock.behind(url)
-      payload.nonce = nonces.get(new URL(url).origin)
+      payload.nonce = given || nonces.get(new URL(url).origin)
       if (!withToken) delete payload.ath
     },
   }),

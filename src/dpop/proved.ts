@@ -19,10 +19,10 @@ export function proved(clock: ProofClock): Proved {
   const repeated = new WeakSet<Response>()
 
   /** Is it the proof that is the matter, and will the next one be better: by the nonce that came along, or by the server's clock (REQ-91)? */
-  function wantsAnother(error: unknown, { headers }: Response, url: string): boolean {
-    const hasNonce = headers.has('DPoP-Nonce')
+  function wantsAnother(error: unknown, response: Response, url: string): boolean {
+    const hasNonce = nonceIn(response) !== null
     if (error !== 'invalid_dpop_proof') return error === 'use_dpop_nonce' && hasNonce
-    return clock.learn(url, headers.get('Date')) || hasNonce
+    return clock.learn(url, response.headers.get('Date')) || hasNonce
   }
 
   return {
@@ -33,7 +33,8 @@ export function proved(clock: ProofClock): Proved {
         .clone()
         .json()
         .catch(() => null)
-      return wantsAnother((said as { error?: unknown } | null)?.error, response, url) ? askProved(url, init, atProvider, fetch) : response
+      if (!wantsAnother((said as { error?: unknown } | null)?.error, response, url)) return response
+      return askProved(url, init, atProvider.given(nonceIn(response)), fetch)
     },
     async send({ atApis }, request, { accessToken, fetch, isRepeatable, refused }) {
       const spare = isRepeatable && !(refused && repeated.has(refused)) ? request.clone() : null
@@ -43,7 +44,7 @@ export function proved(clock: ProofClock): Proved {
         const challenge = challengesOf(response.headers.get('WWW-Authenticate') ?? '').find(({ scheme }) => scheme === 'dpop')
         if (!wantsAnother(challenge?.params.get('error'), response, request.url)) return response
         letGo(response)
-        const second = await sendProved(spare, accessToken ?? '', atApis, fetch)
+        const second = await sendProved(spare, accessToken ?? '', atApis.given(nonceIn(response)), fetch)
         repeated.add(second)
         return second
       } finally {
@@ -52,6 +53,8 @@ export function proved(clock: ProofClock): Proved {
     },
   }
 }
+
+const nonceIn = ({ headers }: Response): string | null => headers.get('DPoP-Nonce')
 
 /** As we made it. */
 const askProved = (url: string, init: RequestInit, prover: Prover, fetch: typeof globalThis.fetch): Promise<Response> =>
@@ -84,7 +87,7 @@ async function withProof(
       [allowInsecureRequests]: true, // on loopback: `attachTo` and `endpointOf` have seen to it
       async [customFetch](_, { headers }) {
         response = await send(headers)
-        const nonce = response.headers.get('DPoP-Nonce')
+        const nonce = nonceIn(response)
         if (nonce) nonces.set(new URL(url).origin, nonce)
         return response
       },

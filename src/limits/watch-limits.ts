@@ -22,17 +22,21 @@ interface Known {
   savedAt: Moment
   /** When the store is asked again whether the user was active elsewhere. */
   due: Moment
-  /** The user was active after the limit, as far as this page knew. */
+  /** The user was active here: after the limit, or in the session before, as far as this page knew. One that was away may hear late of another. */
   late: Moment | null
 }
 
 /** An end in sight. */
 interface End {
   readonly kind: 'idle' | 'max-age' | 'refresh-expired'
-  readonly id: string
+  /** Which of its kind, the same in all tabs: a span or moment that the record tells, and no clock. */
+  readonly which: number
   readonly left: Ms
   readonly warnBefore: Ms
 }
+
+/** Nearer than that, two ends are one: a server that says it again, with each refresh, says it a little otherwise. */
+const sameEnd: Ms = 30_000
 
 const longAgo: Moment = { wall: -Infinity, mono: -Infinity }
 
@@ -76,7 +80,8 @@ export function watchLimits(
       const pulse = text === mine.text ? null : readPulse(text, mine.session)
       mine.text = text
       if (pulse) mine.course = informed(mine.course, pulse, now())
-      if (mine.late && left(after(mine.course.active, idle), mine.late) > 0) touch(mine, mine.late)
+      const { late, course } = mine
+      if (late && late.mono > course.active.mono && left(after(course.active, idle), late) > 0) touch(mine, late)
       mine.late = null
     }
     const time = now()
@@ -95,7 +100,14 @@ export function watchLimits(
     if (known?.session === session) return known
     cancelSave?.()
     cancelSave = null
-    known = { session, course: courseOf(bounds, now()), text: null, savedAt: longAgo, due: longAgo, late: null }
+    known = {
+      session,
+      course: courseOf(bounds, now()),
+      text: null,
+      savedAt: longAgo,
+      due: longAgo,
+      late: known && (known.late ?? known.course.active),
+    }
     return known
   }
 
@@ -104,7 +116,7 @@ export function watchLimits(
     const until = policy.cookie ? Infinity : refreshEnd(record, time)
     const limit = (kind: 'idle' | 'max-age', from: Moment, span: Ms): End => ({
       kind,
-      id: kind,
+      which: span,
       left: left(after(from, span), time),
       warnBefore: Math.min(warnBefore, span / 2),
     })
@@ -112,7 +124,7 @@ export function watchLimits(
       limit('idle', active, idle),
       limit('max-age', begun, Math.min(maxAge, (lasts ?? Infinity) + (age ?? 0))),
       // That one is warned of only: the session sees to it by itself.
-      { kind: 'refresh-expired', id: `refresh ${until}`, left: until > time.wall ? until - time.wall : Infinity, warnBefore },
+      { kind: 'refresh-expired', which: until, left: until > time.wall ? until - time.wall : Infinity, warnBefore },
     ]
   }
 
@@ -123,8 +135,9 @@ export function watchLimits(
   }
 
   /** One tab tells: that which is the first to say so in the store. */
-  async function warn(mine: Known, { kind, id }: End, endsAt: EpochMs): Promise<void> {
-    const isFirst = await publish(mine, (warned) => (warned.includes(id) ? null : [...warned, id])).catch(() => false)
+  async function warn(mine: Known, { kind, which }: End, endsAt: EpochMs): Promise<void> {
+    const isSame = (said: string) => said.startsWith(kind) && Math.abs(Number(said.slice(kind.length)) - which) < sameEnd
+    const isFirst = await publish(mine, (warned) => (warned.some(isSame) ? null : [...warned, `${kind} ${which}`])).catch(() => false)
     if (isFirst && known === mine && page.visible() && state().held.kind === 'signed-in') expiring(Object.freeze({ kind, endsAt }))
   }
 
@@ -153,10 +166,10 @@ export function watchLimits(
     cancelSave?.()
     cancelSave = null
     mine.savedAt = now()
-    publish(mine, (warned) => warned.filter((id) => id !== 'idle')).catch(() => {}) // what is lost makes the session no longer
+    publish(mine, (warned) => warned.filter((said) => !said.startsWith('idle'))).catch(() => {}) // what is lost makes the session no longer
   }
 
-  /** Compares and commits, as for the record. Resolves with `false` if somebody was active later, or there is nothing to say. */
+  /** Compares and commits, as for the record. Resolves with `false` if somebody was active later, or signed in, or there is nothing to say. */
   async function publish({ session, course }: Known, warned: (found: readonly string[]) => readonly string[] | null): Promise<boolean> {
     const { begun, active } = course
     for (let tries = 0; tries < 10; tries++) {
@@ -164,6 +177,8 @@ export function watchLimits(
       const found = readPulse(before, session)
       // One from the future was written before the clock was set back.
       if (found && found.at > active.wall + clockGrain && found.at <= now().wall + clockGrain) return false
+      // That of another session is written over only if the record names ours.
+      if (before && !found && !`${await store.read(host.key)}`.includes(session)) return false
       const told = warned(found?.warned ?? [])
       if (!told) return false
       const pulse: Pulse = { session, at: active.wall, age: since(begun, active), warned: told }

@@ -19,7 +19,8 @@ export type SignalAction = 'end' | 'refresh' | 'ignore'
  * `policy` overrides the table in docs/signals.md, by type or by type and value: `{ 'risk-level-change:MEDIUM': 'end' }`. `incident`, a type of our own, is the
  * kill switch: the session ends with that reason. A type that neither the table nor `policy` knows is ignored.
  *
- * Where nobody is signed in there is nothing to do, and that is no error.
+ * Where nobody is signed in there is nothing to do, and that is no error: nor does a signal bring back what the user, the app or a limit has ended,
+ * where a cookie still could. While `loading` it waits until that is known.
  * @throws TypeError (a rejection) naming what is wrong with `event` or `policy`
  * @throws LatchkeyError `refresh_unavailable`: no new tokens for now; the session stays
  * @example
@@ -28,7 +29,7 @@ export type SignalAction = 'end' | 'refresh' | 'ignore'
  * ```
  */
 export async function applySignal(
-  session: Pick<Session, 'signOut' | 'refresh'>,
+  session: Pick<Session, 'state' | 'ready' | 'signOut' | 'refresh'>,
   event: Signal,
   policy: Readonly<Record<string, SignalAction>> = {},
 ): Promise<void> {
@@ -44,7 +45,10 @@ export async function applySignal(
   const exact = typeof value === 'string' ? `${type}:${value}` : type
   const action = rules.get(exact) ?? rules.get(type) ?? table.get(exact) ?? table.get(type)
   if (action === 'end') await session.signOut({ reason: type === 'incident' ? 'incident' : 'revoked' })
-  if (action === 'refresh')
+  if (action !== 'refresh') return
+  await session.ready
+  // `refresh()` asks the server who is signed in, as after a login: a cookie may still be good though the user has signed out (REQ-73).
+  if (session.state.status !== 'signed-out')
     await session.refresh().catch((error: unknown) => {
       if (!isLatchkeyError(error) || error.retryable) throw error // nobody is signed in any more
     })

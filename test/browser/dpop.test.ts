@@ -49,12 +49,10 @@ const keysOf = (page: Page) =>
         request.onsuccess = () => resolve(request.result)
         request.onerror = () => reject(request.error)
       })
-    const { name } = (await indexedDB.databases()).find((it) => it.name === 'latchkey-keys') ?? {}
+    const { name } = (await indexedDB.databases()).find((it) => it.name === 'latchkey-proof-keys') ?? {}
     if (!name) return []
     const database = await promised(indexedDB.open(name))
-    const found: { thumbprint: string; pair: CryptoKeyPair }[] = await promised(
-      database.transaction('keys').objectStore('keys').get('keys'),
-    )
+    const found: { thumbprint: string; pair: CryptoKeyPair }[] = await promised(database.transaction('keys').objectStore('keys').getAll())
     database.close()
     return Promise.all(
       found.map(async ({ thumbprint, pair: { privateKey } }) => {
@@ -66,6 +64,39 @@ const keysOf = (page: Page) =>
       }),
     )
   })
+
+/** Keeps another one, which was used later than those that are there. */
+const keepAnother = (page: Page) =>
+  page.evaluate(
+    () =>
+      new Promise<void>((resolve) => {
+        indexedDB.open('latchkey-proof-keys').onsuccess = ({ target }) => {
+          const { result: database } = target as IDBOpenDBRequest // which has just been opened
+          const keys = database.transaction('keys', 'readwrite').objectStore('keys')
+          keys.getAll().onsuccess = ({ target: all }) => {
+            const [key] = (all as IDBRequest<{ order: number }[]>).result
+            keys.put({ ...key, thumbprint: 'another', order: 1_000 }, 'another')
+          }
+          keys.transaction.oncomplete = () => resolve(database.close())
+        }
+      }),
+  )
+
+/** What putting a text of that size into the storage of the page comes to. */
+const putText = (page: Page, size: number) =>
+  page.evaluate(
+    (length) =>
+      new Promise<string>((resolve) => {
+        const opened = indexedDB.open('ballast')
+        opened.onupgradeneeded = () => opened.result.createObjectStore('texts')
+        opened.onsuccess = () => {
+          const { transaction } = opened.result.transaction('texts', 'readwrite').objectStore('texts').put('x'.repeat(length), 0)
+          transaction!.oncomplete = () => resolve('written')
+          transaction!.onabort = () => resolve(transaction!.error?.name ?? '')
+        }
+      }),
+    size,
+  )
 
 describe('where the provider demands DPoP', () => {
   test('REQ-86, REQ-88, REQ-97: a sign-in whose code is bound, twenty refreshes, calls of the API, and a sign-out that revokes', async () => {
@@ -121,6 +152,26 @@ describe('where the provider demands DPoP', () => {
     await two.evaluate(() => window.oauthApp.session.signOut())
     await expect.poll(() => stateOf(one)).toMatchObject({ status: 'signed-out' })
     await expect.poll(() => keysOf(one)).toEqual([])
+  })
+
+  test('REQ-93: on a full disk the key is there after a reload, and goes with the session (F39)', async () => {
+    const scene = await stageBound()
+    const protocol = await scene.context.newCDPSession(await scene.context.newPage())
+    const limit = (quotaSize: number) => protocol.send('Storage.overrideQuotaForOrigin', { origin: scene.origin, quotaSize })
+    await limit(3e6) // Chromium heeds what comes later only where there has been one from the start
+    const page = await scene.open()
+    await signIn(page, scene)
+    await keepAnother(page)
+    await limit(1)
+    await putText(page, 5e6) // so that it looks at what is left: of little it believes for a while that there is room
+    expect(await putText(page, 1)).toBe('QuotaExceededError')
+    await page.reload()
+    expect(await call(page, `${scene.api.origin}/me`)).toBe(200)
+    expect(await keysOf(page)).toHaveLength(2)
+    await page.evaluate(() => window.oauthApp.session.signOut())
+    await expect.poll(async () => (await keysOf(page)).map(({ thumbprint }) => thumbprint)).toEqual(['another'])
+    expect(await putText(page, 1)).toBe('QuotaExceededError')
+    expect(scene.uncaught).toEqual([])
   })
 
   test('REQ-93: another sign-in has another key; a refusal for good takes it away', async () => {

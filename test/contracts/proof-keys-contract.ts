@@ -35,6 +35,31 @@ export function proofKeysContract(make: typeof proofKeys): readonly ContractCase
       await make().remove(name)
       same(await make().find(name), undefined)
     },
+    'on a full disk is found all the same, and can be removed (F39)': async (name) => {
+      const key = await generated(name)
+      for (const which of ['mine', 'used later']) await make().keep({ ...key, thumbprint: `${name} ${which}` })
+      const { put } = IDBObjectStore.prototype
+      IDBObjectStore.prototype.put = function (...what) {
+        const asked = put.apply(this, what)
+        this.transaction.abort() // as the browser does, for want of room
+        return asked
+      }
+      try {
+        same((await make().find(`${name} mine`))?.algorithm, 'ES256')
+        const refused = await make()
+          .keep(key)
+          .then(
+            () => false,
+            () => true,
+          )
+        same(refused, true)
+        await make().remove(`${name} mine`)
+      } finally {
+        IDBObjectStore.prototype.put = put
+      }
+      same(await make().find(`${name} mine`), undefined)
+      same((await make().find(`${name} used later`))?.algorithm, 'ES256')
+    },
     'that is used stays, and of fifty that are not the oldest goes': async (name) => {
       const key = await generated(name)
       for (const which of ['used', 'unused']) await make().keep({ ...key, thumbprint: `${name} ${which}` })

@@ -21,6 +21,17 @@ function replaceDatabase(get: () => unknown): () => void {
   return restore
 }
 
+/** Nothing more can be written, until the test is done. */
+function fillDisk(): void {
+  const { put } = IDBObjectStore.prototype
+  onTestFinished(() => {
+    IDBObjectStore.prototype.put = put
+  })
+  IDBObjectStore.prototype.put = () => {
+    throw new DOMException('The disk is full.', 'QuotaExceededError')
+  }
+}
+
 const silentDatabase = { open: () => ({}) }
 
 /** Longer than any deadline, on any machine. */
@@ -156,6 +167,33 @@ describe('a nonce', () => {
     expect(await nonces(two.seen)).toEqual([undefined, 'two', 'two'])
     expect(await nonces(script.seen.filter(({ url }) => url === '/me'))).toEqual([undefined])
     expect(await nonces(script.asked())).toEqual([undefined, 'provider'])
+  })
+
+  test('REQ-89: that is good once is used by the call that it was given to, of ten that are made at once', async () => {
+    const script = await boundProvider()
+    const good = new Set<unknown>()
+    const { origin, seen } = await api((request, count) => {
+      const isGood = good.delete(claimsIn(request).nonce)
+      good.add(`n${count}`)
+      return isGood ? json({}, 200, { 'DPoP-Nonce': `n${count}` }) : challenge('use_dpop_nonce', { 'DPoP-Nonce': `n${count}` })
+    })
+    let answered = 0
+    let allAre = () => {}
+    const all = new Promise<void>((resolve) => {
+      allAre = resolve
+    })
+    /** Nothing is heard of an answer before all ten are there. */
+    const together: typeof fetch = async (input, init) => {
+      const isOurs = new Request(input, init).url.startsWith(origin)
+      const response = await fetch(input, init)
+      if (isOurs && ++answered === 10) allAre()
+      if (isOurs) await all
+      return response
+    }
+    const { session } = await signedIn(await found({ issuer: script.issuer }), [origin], { fetch: together })
+    const answers = await Promise.all(Array.from({ length: 10 }, () => session.fetch(`${origin}/`)))
+    expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200))
+    expect([seen.length, script.asked().length]).toEqual([20, 1])
   })
 
   test('REQ-89: is no refusal of the token: nothing is refreshed, and a second demand is the caller’s', async () => {
@@ -538,6 +576,27 @@ describe('REQ-93: a key', () => {
     onTestFinished(later.close)
     await expect(later.fetch(`${origin}/`)).rejects.toMatchObject({ code: 'session_ended', reason: 'rejected' })
     expect([seen, script.asked().length]).toEqual([[], 1])
+  })
+
+  test('F39: on a full disk is found by the next page, which goes on with it; and it goes with the session', async () => {
+    const script = await boundProvider()
+    const { origin, seen } = await api()
+    const store = memoryStore()
+    const provider = await found({ issuer: script.issuer })
+    const first = await signedIn(provider, [origin], { store })
+    await signedIn(provider, [], { name: 'used later' })
+    first.session.close()
+    fillDisk()
+    const later = createSession({ attachTo: [origin], refresh: await found({ issuer: script.issuer }), store, keepFresh: 'on-demand' })
+    onTestFinished(later.close)
+    expect((await later.fetch(`${origin}/`)).status).toBe(200)
+    await later.refresh()
+    expect((await later.fetch(`${origin}/`)).status).toBe(200)
+    expect(seen.map(({ headers }) => headers.authorization)).toEqual(['DPoP access-1', 'DPoP access-3'])
+    const [mine, another] = await proofsOf(script.asked())
+    await later.signOut()
+    await expect.poll(() => kept(mine?.thumbprint ?? '')).toBe(false)
+    expect(await kept(another?.thumbprint ?? '')).toBe(true)
   })
 
   test('that was cleared with all storage comes back from a tab that has it', async () => {

@@ -1,9 +1,13 @@
-import { LatchkeyError, type SignOutOptions } from 'latchkey'
+import { LatchkeyError, type SessionState, type SignOutOptions } from 'latchkey'
+import { limits } from 'latchkey/limits'
 import { applySignal, type Signal } from 'latchkey/signals'
 import { describe, expect, test } from 'vitest'
-import { scene, seconds, settled } from '../simulated/scene.ts'
+import { backendScene } from '../simulated/backend.ts'
+import { minutes, scene, seconds, settled } from '../simulated/scene.ts'
 
 const caep = 'https://schemas.openid.net/secevent/caep/event-type/'
+
+const signedIn: SessionState = { status: 'signed-in', sessionId: 's', subject: null, signedInAt: 0, expiresAt: null, trouble: null }
 
 /** What a signal does to a session: its calls, in order. */
 function witness(refresh: () => Promise<void> = async () => {}) {
@@ -11,6 +15,8 @@ function witness(refresh: () => Promise<void> = async () => {}) {
   return {
     done,
     session: {
+      state: signedIn,
+      ready: Promise.resolve(signedIn),
       async signOut({ reason }: SignOutOptions = {}) {
         done.push(`end ${reason}`)
         return { revoked: true }
@@ -145,5 +151,51 @@ describe('REQ-70, REQ-120: on sessions', () => {
     await s.advance(seconds(1))
     await settled(s, Promise.all(s.tabs.map(({ session }) => applySignal(session, { type: 'token-claims-change' }))))
     expect(s.server.refreshes).toBe(1)
+  })
+})
+
+describe('REQ-73, REQ-104: what a user or a limit has ended, a signal does not begin again, though the cookie is still good', () => {
+  const change = { type: 'token-claims-change' }
+
+  test.each(['once the page is there', 'while the store is being read'])('a sign-out offline, then the next page: %s', async (when) => {
+    const { s, backend } = await backendScene()
+    s.tabs[0].offline()
+    await settled(s, s.tabs[0].session.signOut())
+    s.tabs[0].crash()
+    s.browser.behaviour.storeDelay = () => 50
+    const { session } = s.world.openTab()
+    if (when === 'once the page is there') await settled(s, session.ready)
+    else expect(session.state.status).toBe('loading')
+    expect((await settled(s, applySignal(session, change))).code).toBeNull()
+    expect(session.state).toEqual({ status: 'signed-out', reason: 'signed-out' })
+    expect(backend.counted).toEqual({ asked: 1, logouts: 0, forged: 0 }) // when the first page was opened
+  })
+
+  test('an idle limit that was reached offline', async () => {
+    const { s, backend } = await backendScene({ session: { limits: limits('aal3') } })
+    const [tab] = s.tabs
+    tab.offline()
+    await s.advance(minutes(16))
+    backend.instead.push(...Array.from({ length: 20 }, () => async () => Response.json({ expires_in: 300, sub: 'ann' }))) // whatever the logout comes to
+    tab.online()
+    await settled(s, applySignal(tab.session, change))
+    await s.advance(seconds(10))
+    expect(tab.session.state).toEqual({ status: 'signed-out', reason: 'idle' })
+  })
+
+  test('but whoever is found to be signed in is asked about: the backend may have answered before the signal', async () => {
+    const { s, backend } = await backendScene({ tabs: 0 as 1 })
+    s.latency = () => 500
+    const { session } = s.world.openTab()
+    expect((await settled(s, applySignal(session, change))).code).toBeNull()
+    expect([session.state.status, backend.counted.asked]).toEqual(['signed-in', 2])
+  })
+
+  test('and where the backend cannot say, the app hears that it is for later', async () => {
+    const { s } = await backendScene({ tabs: 0 as 1 })
+    s.server.onRequest(() => new Response(null, { status: 503 }))
+    const { session } = s.world.openTab()
+    expect((await settled(s, applySignal(session, change))).code).toBe('refresh_unavailable')
+    expect(session.state.status).toBe('loading')
   })
 })

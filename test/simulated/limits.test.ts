@@ -43,6 +43,17 @@ async function work(s: Pick<Scene<number>, 'advance'>, { session }: { readonly s
   }
 }
 
+/** What is told of the user's activity from now on, as it is written. */
+function pulses({ browser: { records } }: Pick<Scene<number>, 'browser'>): { readonly session: string }[] {
+  const told: { readonly session: string }[] = []
+  const set = records.set.bind(records)
+  records.set = (key, text) => {
+    if (key.startsWith('activity')) told.push(JSON.parse(text))
+    return set(key, text)
+  }
+  return told
+}
+
 /** The session as its sign-in left it, in every tab. */
 type Stage = Pick<Scene<number>, 'server' | 'advance' | 'now' | 'insideOf'> & { readonly tabs: readonly Tab[] }
 
@@ -248,18 +259,13 @@ describe('the idle limit', () => {
   test('costs a write in a twentieth of the limit at most, and a request with a fresh token waits for nothing', async () => {
     const s = scene({ tabs: 2, ...aal2 })
     await begin(s)
-    let writes = 0
-    const set = s.browser.records.set.bind(s.browser.records)
-    s.browser.records.set = (key, text) => {
-      if (key.startsWith('activity')) writes++
-      return set(key, text)
-    }
+    const told = pulses(s)
     for (let press = 0; press < 3_600; press++) {
       s.tabs[0].session.extend()
       await s.advance(seconds(1))
     }
-    expect(writes).toBeGreaterThan(10)
-    expect(writes).toBeLessThanOrEqual(21)
+    expect(told.length).toBeGreaterThan(10)
+    expect(told.length).toBeLessThanOrEqual(21)
     const before = s.now()
     await settled(s, callFrom(s.tabs[0]))
     expect(s.now()).toBe(before)
@@ -283,6 +289,40 @@ describe('the idle limit', () => {
       expect(b.session.state).toEqual({ status: 'signed-out', reason: 'idle' })
     }
   })
+
+  test.each([
+    { away: 'frozen, and runs again before it is looked at', back: ['thaw', 'show'] },
+    { away: 'frozen, and is looked at before it runs again', back: ['show', 'thaw'] },
+    { away: 'hidden, where tabs do not hear of each other', back: ['show'] },
+  ] as const)(
+    'REQ-108, F81: a tab that was away while the same user signed in again and worked ends nothing early, and coming back to it counts: $away',
+    async ({ back }) => {
+      for (const [delay, span] of [0, 5].flatMap((delay) => [[delay, minutes(57)] as const, [delay, hours(3)] as const])) {
+        const s = scene({ tabs: 0 as 1, ...aal2 })
+        s.browser.behaviour.storeDelay = () => delay
+        s.browser.behaviour.hasChannel = back.length > 1
+        const [a, b] = [s.world.openTab(), s.world.openTab()]
+        await settled(s, a.session.signIn(s.server.grant(), { subject: 'ann' }))
+        await s.advance(seconds(1))
+        a.session.extend()
+        a.hide()
+        await s.advance(seconds(1))
+        if (back.length > 1) a.freeze()
+        await s.advance(minutes(1))
+        await settled(s, b.session.signIn(s.server.grant(), { subject: 'ann' })) // a step-up, say
+        const told = pulses(s)
+        await work(s, b, span)
+        b.hide()
+        await s.advance(seconds(1))
+        for (const what of back) a[what]()
+        await s.advance(hours(1) - seconds(2))
+        for (const { session } of [a, b]) expect(session.state.status).toBe('signed-in')
+        expect(new Set(told.map(({ session }) => session))).toEqual(new Set([storedIn(s)?.session]))
+        await s.advance(grace)
+        for (const { session } of [a, b]) expect(session.state).toEqual({ status: 'signed-out', reason: 'idle' })
+      }
+    },
+  )
 
   test('outlasts a reload: a new page knows of what the user did on the one before', async () => {
     const s = scene(aal2)
@@ -695,6 +735,33 @@ describe('what the server tells', () => {
       expect(s.tabs[0].session.state.status).toBe('signed-out')
     })
   })
+
+  test.each([minutes(70), minutes(70) + seconds(30)])(
+    'REQ-44, REQ-112: that is moved after its warning is warned of anew, once in all tabs, though each refresh says it again and a little otherwise: %d ms',
+    async (later) => {
+      let count = 0
+      let now = () => 0
+      const refresh: RefreshFunction = async () => {
+        const until = now() < minutes(20) - seconds(50) ? minutes(20) : later
+        const left = until - now() + seconds((++count % 3) - 1)
+        return tokens(`${count}`, { expires_in: 20, authorization_expires_in: Math.round(left / 1000) })
+      }
+      const s = scene({ tabs: 2, session: { limits: limits({}), keepFresh: 'always', refresh: { id: 'mover', refresh } } })
+      now = s.now
+      const heard = s.tabs.map(warnings)
+      await settled(s, s.tabs[0].session.signIn(tokens('mine', { expires_in: 20, authorization_expires_in: 1_200 })))
+      const { signedInAt } = s.tabs[0].session.state as { readonly signedInAt: number } // signed in as it is
+      await s.advance(minutes(19) + seconds(15))
+      expect(heard.flat()).toHaveLength(1)
+      await s.advance(later)
+      expect(s.tabs[0].session.state).toEqual({ status: 'signed-out', reason: 'max-age' })
+      const ends = heard.flat().map(({ kind, endsAt }) => [kind, Math.round((endsAt - signedInAt) / 10_000) * 10_000])
+      expect(ends).toEqual([
+        ['max-age', minutes(20)],
+        ['max-age', later],
+      ])
+    },
+  )
 
   test('REQ-44: with limits it is an absolute limit, if it is the earlier one', async () => {
     const s = scene({ tabs: 2, session: { limits: limits({}) } })
