@@ -69,7 +69,9 @@ export function refresherAt({ tokenEndpoint, clientId, revocationEndpoint, isRej
             if (!token) return
             const token_type_hint = isAccess ? 'access_token' : 'refresh_token'
             const form = formRequest({ token, token_type_hint, client_id: clientId })
-            const response = await fetch(revocationEndpoint, { ...form, signal, keepalive: true })
+            const send = (keepalive: boolean) => fetch(revocationEndpoint, { ...form, signal, keepalive })
+            // Browsers let 64 KiB at a time outlive a page, and refuse more as if there were no network.
+            const response = await send(true).catch(() => send(false))
             if (!response.ok && !(isAccess && (await isBeyondRevoking(response)))) throw response
           }),
         )

@@ -465,6 +465,16 @@ test('F61: a provider that refuses to be framed needs the user, after ten second
   expect(await page.locator('iframe').count()).toBe(0)
 })
 
+test('REQ-64: tokens of which no more would outlive the page than 64 KiB are revoked all the same', async () => {
+  const { open, origin, provider, grant } = await stageScripted()
+  const [access, refresh] = ['access-1', 'refresh-1'].map((name) => name.padEnd(40_000, '.'))
+  provider.says.token = () => json({ ...grant(), access_token: access, refresh_token: refresh })
+  const page = await open()
+  await signIn(page, origin)
+  expect(await page.evaluate(() => window.oauthApp.session.signOut())).toEqual({ revoked: true })
+  expect(new Set(provider.forms('/revoke').map(({ token }) => token))).toEqual(new Set([access, refresh]))
+})
+
 describe('the provider’s own sign-out', () => {
   test('REQ-66, REQ-139: is told by POST who signs out, after a sign-in on this page', async () => {
     const { open, origin, provider } = await stageScripted()

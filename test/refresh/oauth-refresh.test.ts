@@ -180,6 +180,22 @@ describe('REQ-61: at sign-out', () => {
     expect([...request.headers.keys()].filter((name) => !safelisted.includes(name))).toEqual([])
   })
 
+  test('REQ-64: tokens of which no more would outlive the page are revoked all the same', async () => {
+    const revoked: string[] = []
+    let onTheirWay = 0
+    /** As browsers do it (Fetch, §4.6): no more than 64 KiB with `keepalive` at once. */
+    const rationed: typeof fetch = async (_, init) => {
+      const form = String(init?.body)
+      if (init?.keepalive) onTheirWay += form.length
+      if (init?.keepalive && onTheirWay > 65_536) throw new TypeError('Failed to fetch')
+      revoked.push(new URLSearchParams(form).get('token')?.slice(0, 9) ?? '')
+      return new Response()
+    }
+    const accessTokens = ['access-1', 'access-2', 'access-3'].map((name) => name.padEnd(30_000, '.'))
+    await oauthRefresh(endpoints).revoke?.(leaving({ fetch: rationed, accessTokens }))
+    expect(revoked.sort()).toEqual(['access-1.', 'access-2.', 'access-3.', 'refresh-1'])
+  })
+
   test('REQ-62: a 503 means that the token is still alive', async () => {
     const { origin } = await listen(() => ({ status: 503 }))
     await expect(oauthRefresh({ ...endpoints, revocationEndpoint: origin }).revoke?.(leaving())).rejects.toHaveProperty('status', 503)
