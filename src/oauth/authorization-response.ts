@@ -58,7 +58,7 @@ export async function redeem(client: Client, state: string, pending: Pending, an
     const tokens = await processAuthorizationCodeResponse(
       server,
       us,
-      new Response(judged(given), response),
+      new Response(judged(given), response.ok ? {} : response), // any 2xx is good for a refresh
       pending.nonce === null ? {} : { expectedNonce: pending.nonce, requireIdToken: true },
     )
     readTokens(given) // while it can still be said that the sign-in has failed

@@ -7,11 +7,12 @@ import { codeAnswered } from './dpop-scene.ts'
 import { idToken, scriptedProvider, wellKnown } from './scripted-provider.ts'
 
 /** A provider that answers a code with this, and what comes of it. */
-async function answered(given: object | ((issuer: string) => object)) {
+async function answered(given: object | ((issuer: string) => object), status = 200, headers = {}) {
   const script = await scriptedProvider()
   const says = typeof given === 'function' ? given(script.issuer) : given
   script.says.metadata = () => json({ ...wellKnown(script.issuer), authorization_response_iss_parameter_supported: false })
-  script.says.token = () => json({ access_token: 'access-1', token_type: 'Bearer', expires_in: 300, refresh_token: 'refresh-1', ...says })
+  const usual = { access_token: 'access-1', token_type: 'Bearer', expires_in: 300, refresh_token: 'refresh-1' }
+  script.says.token = () => json({ ...usual, ...says }, status, headers)
   const provider = oauth({ issuer: script.issuer, clientId: 'spa', scope: 'files' })
   const store = memoryStore()
   const session = createSession({ attachTo: [], refresh: provider, name: 'code', store, keepFresh: 'on-demand' })
@@ -36,6 +37,18 @@ describe('F50, F52: a code is spent by an answer that a refresh would take, so a
     await session.signIn(signIn)
     expect(session.state).toMatchObject({ status: 'signed-in', expiresAt: expect.any(Number) })
     await expect(session.getToken()).resolves.toBe('access-1')
+  })
+
+  test.each([
+    { name: 'a 201', status: 201 },
+    { name: 'a 202', status: 202 },
+    { name: 'a body that calls itself text', status: 200, headers: { 'Content-Type': 'text/plain' } },
+  ])('$name', async ({ status, headers }) => {
+    const { session, signIn } = await answered({}, status, headers)
+    await session.signIn(signIn)
+    await expect(session.getToken()).resolves.toBe('access-1')
+    await session.refresh() // by the same answer
+    expect(session.state).toMatchObject({ status: 'signed-in' })
   })
 
   test.each([
