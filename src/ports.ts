@@ -149,6 +149,8 @@ export interface RevokeRequest {
   readonly refreshToken: string | null
   /** One for each resource that was asked for. */
   readonly accessTokens: readonly string[]
+  /** Whose they were, as far as known. */
+  readonly subject: string | null
   /** The session's fetch underneath. */
   readonly fetch: typeof globalThis.fetch
   /** Aborts after ten seconds. */

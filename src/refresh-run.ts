@@ -15,7 +15,7 @@ export interface Server {
   /** Sends at once, never rejects, and ends when it has an answer or has given up hoping for one. */
   readonly ask: (grant: Grant | null, want: Want, subject: string | null) => Promise<Outcome>
   /** Asks once, and never rejects. Resolves with whether the server has confirmed; or with why not, if it may yet. */
-  readonly revoke: (grant: Grant) => Promise<boolean | Unavailable>
+  readonly revoke: (grant: Grant, subject: string | null) => Promise<boolean | Unavailable>
   /** What the grant is bound to is of no use any more. */
   readonly forget: (of: Pick<Grant, 'binding'>) => void
   /** Somebody is signed in: what the server will be asked with can be had now. */

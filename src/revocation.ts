@@ -33,7 +33,7 @@ async function persist(
       return tell(false)
     }
     if (isKnown) {
-      outcome = await server.revoke(grant)
+      outcome = await server.revoke(grant, subject)
       note({ type: 'revocation', confirmed: outcome === true })
     }
     if (typeof outcome === 'boolean' || attempt === tries) return tell(outcome === true)

@@ -40,12 +40,12 @@ export function serverOf(
       if (outcome.type !== 'granted') failed(outcome.cause)
       return outcome
     },
-    async revoke(grant) {
+    async revoke(grant, subject) {
       const { refreshToken, access } = grant
       forget(grant)
       const accessTokens = Object.values(access).map(({ token }) => reveal(token))
       try {
-        await refresher.revoke?.({ refreshToken: shown(refreshToken), accessTokens, fetch, signal: AbortSignal.timeout(10_000) })
+        await refresher.revoke?.({ refreshToken: shown(refreshToken), accessTokens, subject, fetch, signal: AbortSignal.timeout(10_000) })
         return refresher.revoke !== undefined
       } catch (error) {
         const outcome = outcomeOfError(error)

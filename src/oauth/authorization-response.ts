@@ -14,7 +14,7 @@ import { formRequest } from '../refresh/token-request.ts'
 import { failure } from './failure.ts'
 import { neededEndpointOf } from './metadata.ts'
 import type { Pending } from './pending.ts'
-import type { Client } from './provider.ts'
+import type { Client, Memory } from './provider.ts'
 import type { IdTokenClaims, SignIn } from './sign-in.ts'
 
 const longestExchange: Ms = 30_000
@@ -66,7 +66,7 @@ export async function redeem(client: Client, state: string, pending: Pending, an
     const claims = getValidatedIdTokenClaims(tokens)
     if (claims) satisfied(claims, pending)
     if (binding) await dpop?.keep(binding)
-    client.memory.idToken = tokens.id_token ?? null
+    Object.assign(client.memory, { idToken: tokens.id_token ?? null, subject: claims?.sub, isOut: false } satisfies Partial<Memory>)
     // The session counts from `sent`, however long the app keeps this.
     const issued = { ...given, binding, sent }
     return seal({ claims: (claims as IdTokenClaims | undefined) ?? null, returnTo: pending.returnTo }, issued) as SignIn // what `SealedTokens` asks for is in its seal

@@ -12,8 +12,8 @@ export interface LogoutOptions {
 
 /**
  * Leaves for the provider's own sign-out page (OpenID Connect RP-Initiated Logout §2). Call `session.signOut()` first: the
- * provider's sign-out need not revoke the refresh token (REQ-67). If the user signed in on this very page, the ID token goes along as a hint,
- * by form POST; else the provider may ask whether to sign out.
+ * provider's sign-out need not revoke the refresh token (REQ-67). If the user who signed in on this very page is the last who
+ * signed out on it, the ID token goes along as a hint, by form POST; else the provider may ask whether to sign out.
  * @throws LatchkeyError `sign_in_failed` if the provider has no such page, or its metadata cannot be had
  * @example
  * ```ts
@@ -34,9 +34,9 @@ export async function logoutRedirect(provider: OAuthProvider, { returnTo }: Logo
       'sign_in_failed',
       'The provider has no sign-out page. The session is not touched by this; there is nothing to do.',
     )
-  const { idToken } = client.memory
+  const { idToken, isOut } = client.memory
   client.memory.idToken = null
   const fields = { client_id: client.clientId, ...(returnTo && { post_logout_redirect_uri: returnTo }) }
   // An ID token belongs in no address (REQ-139). Without one a GET does: the provider's `SameSite=Lax` cookies go along with it.
-  return idToken ? leaveWith(endpoint, { ...fields, id_token_hint: idToken }) : leaveFor(addressOf(endpoint, fields))
+  return idToken && isOut ? leaveWith(endpoint, { ...fields, id_token_hint: idToken }) : leaveFor(addressOf(endpoint, fields))
 }

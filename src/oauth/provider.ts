@@ -58,11 +58,15 @@ export interface Client {
 }
 
 /** What this page remembers of a provider. */
-interface Memory {
+export interface Memory {
   /** What this page load was the return from. */
   returned: Promise<SignIn | null> | null
   /** Of the last sign-in on this page: no storage holds it (REQ-136). */
   idToken: string | null
+  /** Whose it is. */
+  subject: string | undefined
+  /** Have they signed out here since? */
+  isOut: boolean
 }
 
 /**
@@ -115,6 +119,7 @@ export function oauth(options: OAuthOptions): OAuthProvider {
     return refresherAt({ tokenEndpoint, clientId, revocationEndpoint, isRejected })
   }
 
+  const memory: Memory = { returned: null, idToken: null, subject: undefined, isOut: false }
   const provider: OAuthProvider = {
     issuer,
     clientId,
@@ -147,6 +152,9 @@ export function oauth(options: OAuthOptions): OAuthProvider {
       return isOurs && (subject === null || sub === subject)
     },
     async revoke(request) {
+      // Another tab may have signed somebody else in: nothing is known of that here until they sign out.
+      if (request.subject === memory.subject) memory.isOut = true
+      else if (memory.isOut) memory.idToken = null // of somebody who was here before them
       const { revoke } = await endpoints(request.fetch).catch(unanswered)
       if (!revoke) throw new Error('No revocation endpoint.')
       return revoke(request)
@@ -166,7 +174,7 @@ export function oauth(options: OAuthOptions): OAuthProvider {
     metadata,
     dpop,
     fetch: (input, init) => fetch(input, init), // called on anything but the page it throws
-    memory: { returned: null, idToken: null },
+    memory,
   }
   return seal(provider, client)
 }

@@ -134,7 +134,8 @@ async function comesBackAtOnce(context: BrowserContext, origin: string): Promise
   return forms
 }
 
-const leave = (page: Page, origin: string) => page.evaluate((to) => window.strict.logout(to), `${origin}/bye`)
+const leave = (page: Page, origin: string) =>
+  page.evaluate((to) => window.strict.session.signOut().then(() => window.strict.logout(to)), `${origin}/bye`)
 
 const statusOf = (page: Page) => page.evaluate(() => window.strict.session.ready.then(() => window.strict.session.state.status))
 

@@ -480,11 +480,72 @@ describe('the provider’s own sign-out', () => {
     const { open, origin, provider } = await stageScripted()
     const page = await open()
     await signIn(page, origin)
+    await page.evaluate(() => window.oauthApp.session.signOut())
     await page.evaluate((to) => void window.oauthApp.logout(to), `${origin}/bye`)
     await page.waitForURL(`${provider.issuer}/logout`)
     expect(provider.forms('/logout')).toEqual([
       { client_id: 'spa', post_logout_redirect_uri: `${origin}/bye`, id_token_hint: expect.stringMatching(/^ey.*c2lnbmF0dXJl$/) },
     ])
+  })
+
+  type Tab = Readonly<
+    Record<'signIn' | 'popup', (subject: string) => Promise<unknown>> & Record<'signOut' | 'refresh', () => Promise<unknown>>
+  >
+
+  /** Ann signs in on a page; then this happens there and in another tab, and the page leaves for the provider’s sign-out. Of whom is the provider told? */
+  async function told(happens: (here: Tab, there: Tab) => Promise<unknown>) {
+    const { open, origin, provider, grant } = await stageScripted()
+    const pages = [await open(), await open('/other')] as const
+    const signedIn = async (subject: string, how: (page: Page) => Promise<unknown>, page: Page) => {
+      provider.says.token = (_, count) =>
+        json({ ...grant({ sub: subject }), access_token: `access-${count}`, refresh_token: `refresh-${count}` })
+      await how(page)
+      for (const tab of pages) await expect.poll(() => stateOf(tab)).toMatchObject({ status: 'signed-in', subject })
+    }
+    const tabOf = (page: Page): Tab => ({
+      signIn: (subject) => signedIn(subject, (tab) => signIn(tab, origin), page),
+      popup: (subject) => signedIn(subject, (tab) => tab.evaluate(() => window.oauthApp.popup()), page),
+      refresh: () => page.evaluate(() => window.oauthApp.session.refresh()),
+      signOut: () => page.evaluate(() => window.oauthApp.session.signOut()),
+    })
+    const [here, there] = [tabOf(pages[0]), tabOf(pages[1])]
+    await here.signIn('ann')
+    await happens(here, there)
+    await pages[0].evaluate(() => void window.oauthApp.logout())
+    await pages[0].waitForURL(`${provider.issuer}/logout**`)
+    const [hint = ''] = provider.forms('/logout').map(({ id_token_hint: token = '' }) => token.split('.')[1] ?? '')
+    return hint ? JSON.parse(Buffer.from(hint, 'base64url').toString()).sub : new URL(pages[0].url()).search
+  }
+  const nobody = '?client_id=spa'
+
+  test('REQ-66: is told of nobody if it is somebody else who signs out, signed in in another tab', async () => {
+    const hint = await told(async (here, there) => {
+      await there.signIn('grace')
+      await here.signOut()
+    })
+    expect(hint).toBe(nobody)
+  })
+
+  test('REQ-66: nor if the one who signed in here had signed out before that', async () => {
+    const hint = await told(async (here, there) => {
+      await here.signOut()
+      await there.signIn('grace')
+      await here.signOut()
+    })
+    expect(hint).toBe(nobody)
+  })
+
+  test('REQ-66: nor as long as nobody has signed out here', async () => {
+    expect(await told(async () => {})).toBe(nobody)
+  })
+
+  test('REQ-66: is told of the one who signs out, whoever has signed in here before, and however often another tab has refreshed', async () => {
+    const hint = await told(async (here, there) => {
+      await here.popup('grace')
+      await there.refresh()
+      await here.signOut()
+    })
+    expect(hint).toBe('grace')
   })
 
   test('REQ-136: knows of no ID token on the next page: none was kept', async () => {

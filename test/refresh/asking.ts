@@ -16,6 +16,7 @@ export const asking = (overrides: Partial<RefreshRequest> = {}): RefreshRequest 
 export const leaving = (overrides: Partial<RevokeRequest> = {}): RevokeRequest => ({
   refreshToken: 'refresh-1',
   accessTokens: ['access-1'],
+  subject: null,
   signal: new AbortController().signal,
   fetch: globalThis.fetch,
   ...overrides,

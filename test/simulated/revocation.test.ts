@@ -263,6 +263,17 @@ describe('REQ-62: whoever signs in meanwhile is not disturbed', () => {
   })
 })
 
+test('REQ-66: a strategy is told whose tokens it is to revoke, as far as known', async () => {
+  const told: (string | null)[] = []
+  const { refresher } = scripted()
+  const s = scene({ session: { refresh: { ...refresher, revoke: async ({ subject }) => void told.push(subject) } } })
+  const { session } = s.tabs[0]
+  await settled(s, session.signIn(tokens('one'), { subject: 'ann' }))
+  await settled(s, session.signIn(tokens('two')))
+  await settled(s, session.signOut())
+  expect(told).toEqual(['ann', null])
+})
+
 test('REQ-63: a revocation that takes its time holds nothing up: who signs in at once has a session at once', async () => {
   const { s, session, asked } = await stage(() => pause(s, seconds(8)).then(() => new Response()))
   const signedOut = watch(session.signOut(), s.now)
