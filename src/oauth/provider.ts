@@ -23,7 +23,7 @@ export interface OAuthOptions {
   readonly redirectUri?: string | undefined
   /** `dpop('prefer')` or `dpop('required')` of `latchkey/dpop`: binds tokens to a key of this device (RFC 9449). @defaultValue they are Bearer tokens */
   readonly dpop?: Dpop | undefined
-  /** Instead of discovery (RFC 8414), for providers without it. */
+  /** Instead of discovery (RFC 8414), for providers without it. ID tokens signed otherwise than with RS256 want `id_token_signing_alg_values_supported`. */
   readonly metadata?: Readonly<Record<string, unknown>> | undefined
   /**
    * Further authorization parameters of the provider's own (`audience`, `connection`). They replace none of ours. A list is sent as one

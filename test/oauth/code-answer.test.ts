@@ -1,5 +1,5 @@
 import 'fake-indexeddb/auto'
-import { createSession, memoryStore } from 'latchkey'
+import { createSession, isLatchkeyError, memoryStore } from 'latchkey'
 import { oauth } from 'latchkey/oauth'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { json } from '../fetch/listen.ts'
@@ -72,6 +72,22 @@ describe('a sign-in fails where no session could use what came', () => {
     { name: 'an ID token that is none', says: { id_token: 'none' } },
   ])('$name', async ({ says }) => {
     await expect(answered(says)).rejects.toHaveProperty('code', 'sign_in_failed')
+  })
+})
+
+describe('REQ-50: where the app describes the provider by `metadata`, an ID token that is signed with', () => {
+  test.each([
+    { alg: 'RS256', told: undefined, is: 'taken' },
+    { alg: 'ES256', told: undefined, is: 'refused' }, // as OpenID Connect Core §3.1.3.7 wants it
+    { alg: 'ES256', told: ['ES256'], is: 'taken' },
+    { alg: 'EdDSA', told: ['RS256', 'EdDSA'], is: 'taken' },
+    { alg: 'none', told: ['RS256', 'EdDSA'], is: 'refused' },
+  ])('$alg is $is, if it names $told', async ({ alg, told, is }) => {
+    const { issuer, says } = await scriptedProvider()
+    says.token = () => json({ access_token: 'access-1', id_token: idToken({ iss: issuer, aud: 'spa', sub: 'ann' }, alg) })
+    const metadata = { token_endpoint: `${issuer}/token`, ...(told && { id_token_signing_alg_values_supported: told }) }
+    const signIn = codeAnswered(oauth({ issuer, clientId: 'spa', metadata }))
+    expect(await signIn.then(({ claims }) => claims?.sub, isLatchkeyError)).toBe(is === 'taken' ? 'ann' : true)
   })
 })
 

@@ -68,8 +68,8 @@ export function backWith(asked: URLSearchParams, answer: Readonly<Record<string,
 }
 
 /** An ID token as the token endpoint gives it: over TLS nobody asks for its signature (OpenID Connect Core §3.1.3.7). */
-export function idToken(claims: Readonly<Record<string, unknown>>): string {
+export function idToken(claims: Readonly<Record<string, unknown>>, alg = 'RS256'): string {
   const now = Math.floor(Date.now() / 1000)
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
-  return `${part({ alg: 'RS256' })}.${part({ iat: now, exp: now + 300, ...claims })}.c2lnbmF0dXJl`
+  return `${part({ alg })}.${part({ iat: now, exp: now + 300, ...claims })}.c2lnbmF0dXJl`
 }
