@@ -18,7 +18,11 @@ async function stageScripted({
   headers = {},
   listsProvider = false,
   ...options
-}: Partial<Omit<OAuthOptions, 'dpop'>> & { readonly headers?: Readonly<Record<string, string>>; readonly listsProvider?: boolean } = {}) {
+}: Partial<Omit<OAuthOptions, 'dpop'>> & {
+  readonly headers?: Readonly<Record<string, string>>
+  readonly listsProvider?: boolean
+  readonly anotherIssuer?: string
+} = {}) {
   const web = await startApp()
   const provider = await scriptedProvider()
   const { issuer, says } = provider
@@ -115,6 +119,20 @@ describe('an answer is refused, no code is redeemed, and nobody is signed in', (
     expect(provider.forms('/token')).toEqual([])
     expect(await stateOf(page)).toHaveProperty('status', 'signed-out')
   })
+})
+
+test('REQ-59: of two providers on one redirect page the other one is sent no code, though it is asked first, and neither says whose it is', async () => {
+  const another = await scriptedProvider()
+  const { open, origin, provider } = await stageScripted({ anotherIssuer: another.issuer })
+  for (const { says, issuer } of [provider, another]) {
+    says.metadata = () => json({ ...wellKnown(issuer), authorization_response_iss_parameter_supported: false })
+    says.authorize = (asked) => backWith(asked, { code: `code-of-${issuer}` })
+  }
+  const page = await open()
+  expect((await signIn(page, origin)).told).toMatchObject({ subject: 'ann' })
+  expect(await page.evaluate(() => window.oauthApp.returnedToAnother)).toBeNull()
+  expect(provider.forms('/token').map(({ code }) => code)).toEqual([`code-of-${provider.issuer}`])
+  expect(another.seen).toEqual([])
 })
 
 describe('REQ-50: an ID token is refused', () => {

@@ -417,6 +417,53 @@ describe('REQ-49: an ID token that a refresh brings', () => {
   })
 })
 
+test.each([
+  { name: 'another issuer', of: (another: string) => ({ issuer: another, clientId }) },
+  { name: 'another client of the same issuer', of: (_: string, issuer: string) => ({ issuer, clientId: 'another' }) },
+])(
+  'REQ-58: what one provider gave is never sent to $name that a session of the same name has: it signs nobody in there',
+  async ({ of }) => {
+    const [script, another] = [await scriptedProvider(), await scriptedProvider()]
+    const store = memoryStore()
+    const begin = (options: OAuthOptions) => {
+      const session = createSession({ attachTo: [], refresh: oauth(options), name: 'app', store })
+      onTestFinished(session.close)
+      return session
+    }
+    const before = begin({ issuer: script.issuer, clientId })
+    await before.signIn({ access_token: 'access-of-one', refresh_token: 'refresh-of-one', expires_in: 300 })
+    before.close()
+
+    const session = begin(of(another.issuer, script.issuer))
+    expect((await session.ready).status).toBe('signed-out')
+    await expect(session.refresh()).rejects.toHaveProperty('code', 'signed_out')
+    await session.signIn({ access_token: 'access-of-another', refresh_token: 'refresh-of-another', expires_in: 300 })
+    await session.refresh()
+    await session.signOut()
+    const bodies = [...script.seen, ...another.seen].map(({ body }) => body.toString()).join()
+    expect(bodies).toContain('refresh-of-another')
+    expect(bodies).not.toContain('of-one')
+  },
+)
+
+test('REQ-50: an ID token goes to no API and into no store: the access token alone does', async () => {
+  const script = await scriptedProvider()
+  const api = await listen(() => json({}))
+  const { token } = script.says
+  const said = idToken({ iss: script.issuer, aud: clientId, sub: 'ann' })
+  script.says.token = (form, count) => json({ ...JSON.parse(token(form, count)?.body ?? '{}'), id_token: said })
+  const store = memoryStore()
+  const session = createSession({ attachTo: [api.origin], refresh: oauth({ issuer: script.issuer, clientId }), name: 'app', store })
+  onTestFinished(session.close)
+  await session.signIn({ access_token: 'access-0', refresh_token: 'refresh-1', expires_in: 300, id_token: said })
+  await session.fetch(`${api.origin}/me`)
+  await session.refresh() // which brings another
+  await session.fetch(`${api.origin}/me`, { method: 'POST', body: 'mine' })
+  expect(api.seen.map(({ headers }) => headers.authorization)).toEqual(['Bearer access-0', 'Bearer access-1'])
+  expect(JSON.stringify(api.seen.map(({ url, rawHeaders, body }) => [url, rawHeaders, body.toString()]))).not.toContain(said)
+  expect(await store.read('latchkey:app')).not.toContain(said)
+})
+
 test('REQ-49: a check of one’s own that fails loses no token: what was granted is kept, and nothing is presented twice', async () => {
   const presented: (string | null)[] = []
   const session = createSession({

@@ -33,6 +33,8 @@ export interface InWords {
   readonly dpop?: 'prefer' | 'required' | undefined
   /** A 400 that is not JSON is a refusal for good. */
   readonly rejectsWithoutWords?: boolean
+  /** Of another provider that comes back to the same page, and is asked first. */
+  readonly anotherIssuer?: string | undefined
 }
 
 export interface OAuthApp {
@@ -40,6 +42,8 @@ export interface OAuthApp {
   readonly ends: readonly SessionEnd[]
   /** What `handleRedirect` answered on this page load, which asked twice. */
   readonly returned: Promise<{ readonly told: Told; readonly isSame: boolean }>
+  /** The same of the other provider on this page. */
+  readonly returnedToAnother: Promise<Told>
   readonly redirect: (request?: SignInRequest) => Promise<Told>
   readonly popup: (request?: SignInRequest) => Promise<Told>
   readonly silent: () => Promise<Told>
@@ -58,7 +62,7 @@ declare global {
   }
 }
 
-const { api, attachTo = [{ url: api }], rejectsWithoutWords, dpop: mode, ...options } = window.oauthConfig
+const { api, attachTo = [{ url: api }], rejectsWithoutWords, anotherIssuer, dpop: mode, ...options } = window.oauthConfig
 const isRejected = rejectsWithoutWords ? (status: number, json: unknown) => status === 400 && json === undefined : undefined
 const provider = oauth({ ...options, isRejected, dpop: mode && dpop(mode) })
 /** An API demands more: the next click is the user's answer, as a popup wants one. */
@@ -95,6 +99,7 @@ const told = async (work: Promise<SignIn | null>): Promise<Told> => {
   }
 }
 
+const another = anotherIssuer ? handleRedirect(oauth({ ...options, issuer: anotherIssuer })) : Promise.resolve(null)
 // StrictMode asks twice.
 const [first, second] = [handleRedirect(provider), handleRedirect(provider)]
 
@@ -105,6 +110,7 @@ window.oauthApp = {
     told: await told(first),
     isSame: one.status === 'fulfilled' && other.status === 'fulfilled' ? one.value === other.value : one.status === other.status,
   })),
+  returnedToAnother: told(another),
   redirect: (request) => told(signInRedirect(provider, request)),
   popup: (request) => told(signInPopup(provider, request)),
   silent: () => told(signInSilent(provider)),
