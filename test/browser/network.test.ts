@@ -106,6 +106,54 @@ describe.concurrent('side by side,', () => {
     expect(uncaught).toEqual([])
   })
 
+  test('ten tabs tell each other of an act with one message, write as often as it takes, and are silent from then on (F12)', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { server, open, context, uncaught } = await stage(browser, onTestFinished)
+    await context.addInitScript(() => {
+      const did: string[] = []
+      Object.assign(window, { did })
+      /** Notes each use of a method of the platform that other tabs could hear of. */
+      const watch = (owner: object, name: string) => {
+        const method = Reflect.get(owner, name)
+        Object.assign(owner, {
+          [name](this: unknown, ...args: unknown[]) {
+            did.push(name)
+            return method.apply(this, args)
+          },
+        })
+      }
+      watch(BroadcastChannel.prototype, 'postMessage')
+      for (const name of ['put', 'add', 'delete', 'clear']) watch(IDBObjectStore.prototype, name)
+      for (const name of ['setItem', 'removeItem']) watch(Storage.prototype, name)
+    })
+    const tabs = await Promise.all(Array.from({ length: 10 }, () => open()))
+    const didSince = async () =>
+      (await Promise.all(tabs.map((tab) => tab.evaluate(() => (window as unknown as { readonly did: string[] }).did.splice(0))))) // set above
+        .flat()
+        .sort()
+    await signIn(tabs[0]!, server)
+    for (const tab of tabs) await expect.poll(() => statusOf(tab)).toBe('signed-in')
+    await calm(1_000)
+    await didSince()
+
+    await tabs[4]!.evaluate(() => window.app.session.refresh())
+    const refreshes = () =>
+      Promise.all(tabs.map((tab) => tab.evaluate(() => window.app.notes.filter(({ what }) => what === 'refreshed').length)))
+    await expect.poll(refreshes).toEqual(tabs.map(() => 1))
+    await calm(2_000)
+    expect(await didSince()).toEqual(['postMessage', 'put', 'put']) // a claim, and the grant
+
+    await tabs[4]!.evaluate(() => window.app.session.signOut())
+    for (const tab of tabs) await expect.poll(() => statusOf(tab)).toBe('signed-out')
+    await calm(2_000)
+    expect(await didSince()).toEqual(['postMessage', 'put'])
+    expect(await refreshes()).toEqual(tabs.map(() => 1))
+    for (const tab of tabs) expect(await tab.evaluate(() => window.app.ends.map(({ reason }) => reason))).toEqual(['signed-out'])
+    expect(uncaught).toEqual([])
+  })
+
   test('an API that always answers 401 costs a hundred calls one refresh and one retry each, and no session (F53)', async ({
     expect,
     onTestFinished,
