@@ -181,6 +181,51 @@ describe.concurrent('side by side,', () => {
     expect(uncaught).toEqual([])
   })
 
+  test('a token endpoint that never answers keeps no call waiting, and no lock; the next attempt succeeds within a second (F32, REQ-130)', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { server, open, uncaught } = await stage(browser, onTestFinished)
+    server.rules.rotation = 'grace' // the server has taken the token before it falls silent
+    const options = { keepFresh: 'on-demand', refreshTimeout: 1_000 } as const
+    const tabs = [await open('/', options), await open('/', options)]
+    server.rules.lifetime = 1
+    await signIn(tabs[0]!, server)
+    for (const tab of tabs) await expect.poll(() => statusOf(tab)).toBe('signed-in')
+    await Promise.all(tabs.map(expired))
+
+    server.rules.lifetime = 300
+    server.rules.slowness = 60_000
+    const began = Date.now()
+    const waiters = tabs.map((tab) =>
+      tab.evaluate(async () => {
+        const start = performance.now()
+        return Promise.all(Array.from({ length: 10 }, async () => ({ came: await window.app.call(), took: performance.now() - start })))
+      }),
+    )
+    await expect.poll(() => server.refreshes.length).toBe(1)
+    const locks = () => tabs[0]!.evaluate(async () => (await navigator.locks.query()).held?.length)
+    expect(await locks()).toBe(1)
+    const settled = (await Promise.all(waiters)).flat()
+    expect(settled.map(({ came }) => came)).toEqual(Array.from({ length: 20 }, () => 'refresh_unavailable'))
+    expect(Math.max(...settled.map(({ took }) => took)), 'ms').toBeLessThanOrEqual(1_000 + 2_000 + 500) // and a machine that is busy
+    await expect.poll(locks).toBe(0)
+    expect(Date.now() - began, 'ms').toBeLessThanOrEqual(2 * 1_000 + 2_000) // it is presented once more, with a deadline of its own
+    expect(server.calls).toEqual([])
+
+    server.rules.slowness = 0
+    await calm(1_200) // the pause after one failure
+    const { came, took } = await tabs[1]!.evaluate(async () => {
+      const start = performance.now()
+      return { came: await window.app.call(), took: performance.now() - start }
+    })
+    expect(came).toBe(200)
+    expect(took, 'ms').toBeLessThanOrEqual(1_000)
+    expect(server.refreshes).toEqual(['granted', 'again', 'again'])
+    for (const tab of tabs) expect(await tab.evaluate(() => window.app.ends)).toEqual([])
+    expect(uncaught).toEqual([])
+  })
+
   test('a redirect to another origin takes no token there, and what it answers is no news of ours (F63)', async ({
     expect,
     onTestFinished,
