@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { launchChromium } from './chromium.ts'
-import { calm, expired, signIn, stage, statusOf } from './scene.ts'
+import { calm, expired, signIn, stage, statusOf, stored } from './scene.ts'
 import { startScriptedServer } from './scripted-server.ts'
 
 let browser: Browser
@@ -223,6 +223,95 @@ describe.concurrent('side by side,', () => {
     expect(took, 'ms').toBeLessThanOrEqual(1_000)
     expect(server.refreshes).toEqual(['granted', 'again', 'again'])
     for (const tab of tabs) expect(await tab.evaluate(() => window.app.ends)).toEqual([])
+    expect(uncaught).toEqual([])
+  })
+
+  test('a page that wakes before its network does loses three attempts, and is back by itself within five seconds of it (F28)', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { server, open, context, uncaught } = await stage(browser, onTestFinished)
+    const page = await open()
+    server.rules.lifetime = 1
+    await signIn(page, server)
+    await expired(page)
+    server.rules.lifetime = 300
+    const attempts: number[] = []
+    await context.route('**/token', (route) => {
+      attempts.push(Date.now())
+      return route.abort('internetdisconnected') // the browser itself has not noticed: no `online` will follow
+    })
+    const came = await page.evaluate(() => {
+      for (const type of ['resume', 'visibilitychange']) document.dispatchEvent(new Event(type))
+      return window.app.call() // one of the page's own, once
+    })
+    expect(came).toBe('refresh_unavailable')
+    await expect.poll(() => attempts.length).toBe(3 * 2) // each of them is made twice
+    await context.unroute('**/token')
+    const back = Date.now()
+    expect(back - attempts[0]!).toBeGreaterThan(800 + 1_600) // with pauses that grow
+
+    await expect.poll(() => server.refreshes).toEqual(['granted'])
+    expect(Date.now() - back, 'ms').toBeLessThanOrEqual(5_000)
+    await expect.poll(() => page.evaluate(() => 'trouble' in window.app.session.state && window.app.session.state.trouble)).toBeNull()
+    expect(await page.evaluate(() => window.app.call())).toBe(200)
+    expect(server.refreshes).toEqual(['granted'])
+    expect(await page.evaluate(() => window.app.ends)).toEqual([])
+    expect(uncaught).toEqual([])
+  })
+
+  test('a page that is opened offline with an expired token stays signed in, leaves the stored session as it was, and is back within two seconds (F27)', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { server, open, context, uncaught } = await stage(browser, onTestFinished)
+    const page = await open()
+    server.rules.lifetime = 1
+    await signIn(page, server, 'ada')
+    await expired(page)
+    server.rules.lifetime = 300
+    // Without what every attempt changes.
+    const kept = async () => {
+      const { claim: _, fence: __, retry: ___, ...record } = { ...(await stored(page)) }
+      return record
+    }
+    const before = await kept()
+    expect(before).toMatchObject({ status: 'active', subject: 'ada', generation: 1 })
+
+    for (const path of ['/', '/app.js']) {
+      const body = await (await fetch(server.origin + path)).text()
+      await context.route(server.origin + path, (route) =>
+        route.fulfill({ body, contentType: path === '/' ? 'text/html' : 'text/javascript' }),
+      ) // as from the cache of a worker
+    }
+    await context.setOffline(true)
+    await page.reload()
+    expect(await page.evaluate(() => navigator.onLine)).toBe(false)
+    const calls = []
+    for (let round = 0; round < 10; round++) {
+      calls.push(await page.evaluate(() => window.app.call()))
+      await calm(300)
+      expect(await kept()).toEqual(before)
+    }
+    expect(calls).toEqual(calls.map(() => 'refresh_unavailable'))
+    expect(await stored(page)).toMatchObject({ retry: { attempt: expect.any(Number) } }) // it has tried
+    expect(await page.evaluate(() => window.app.session.state)).toMatchObject({ status: 'signed-in', trouble: { error: {} } })
+    expect([server.refreshes, server.calls]).toEqual([[], []])
+
+    await context.setOffline(false)
+    const { came, took } = await page.evaluate(async () => {
+      const start = performance.now()
+      let last: number | string = ''
+      while (last !== 200 && performance.now() - start < 10_000) {
+        last = await window.app.call()
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
+      return { came: last, took: performance.now() - start }
+    })
+    expect(came).toBe(200)
+    expect(took, 'ms').toBeLessThanOrEqual(2_000)
+    expect(server.refreshes).toEqual(['granted'])
+    expect(await page.evaluate(() => [...window.app.ends, ...window.app.expirations])).toEqual([])
     expect(uncaught).toEqual([])
   })
 
