@@ -2,7 +2,6 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { launchChromium } from './chromium.ts'
 import { calm, expired, signIn, stage, statusOf, stored } from './scene.ts'
-import { startScriptedServer } from './scripted-server.ts'
 
 let browser: Browser
 
@@ -312,33 +311,6 @@ describe.concurrent('side by side,', () => {
     expect(took, 'ms').toBeLessThanOrEqual(2_000)
     expect(server.refreshes).toEqual(['granted'])
     expect(await page.evaluate(() => [...window.app.ends, ...window.app.expirations])).toEqual([])
-    expect(uncaught).toEqual([])
-  })
-
-  test('a redirect to another origin takes no token there, and what it answers is no news of ours (F63)', async ({
-    expect,
-    onTestFinished,
-  }) => {
-    const { server, open, uncaught } = await stage(browser, onTestFinished)
-    const elsewhere = await startScriptedServer()
-    onTestFinished(() => elsewhere.close())
-    const page = await open()
-    await signIn(page, server)
-    const away = `/api/away?to=${encodeURIComponent(`${elsewhere.origin}/api/me`)}`
-    expect(await page.evaluate((path) => window.app.call(path), away)).toBe(401)
-    expect(elsewhere.calls.map(({ path, headers }) => [path, headers.authorization])).toEqual([['/api/me', undefined]])
-
-    expect(await page.evaluate((path) => window.app.call(path, { redirect: 'error' }), away)).toBe('TypeError')
-    const manual = await page.evaluate(async (path) => {
-      const { type, status } = await window.app.session.fetch(location.origin + path, { redirect: 'manual' })
-      return { type, status }
-    }, away)
-    expect(manual).toEqual({ type: 'opaqueredirect', status: 0 })
-    await calm(300)
-    expect(server.calls.map(({ credential, status }) => [credential, status])).toEqual(Array.from({ length: 3 }, () => ['valid', 302]))
-    expect(elsewhere.calls).toHaveLength(1)
-    expect(server.refreshes).toEqual([])
-    expect(await statusOf(page)).toBe('signed-in')
     expect(uncaught).toEqual([])
   })
 })
