@@ -3,7 +3,7 @@ import { dump, fragments } from './database.ts'
 import type { EngineBrowser, Tab } from './engine.ts'
 import { installedEngines } from './installed-engines.ts'
 import type { App } from './page/app.ts'
-import { signIn, statusOf } from './scene.ts'
+import { calm, signIn, statusOf } from './scene.ts'
 import { type ScriptedServer, startScriptedServer } from './scripted-server.ts'
 
 declare global {
@@ -143,6 +143,30 @@ describe.each(installedEngines)('$name', ({ launch, keepsPages }) => {
       expect(await tab.evaluate(() => window.app.session.getToken())).toBe(token)
     }
     expect(server.refreshes).toEqual([])
+    expect(await uncaught()).toEqual([])
+  })
+
+  test('a redirect to another origin takes no token there, and what it answers is no news of ours (F63)', async () => {
+    const { server, open, uncaught } = await stageIn(browser)
+    const elsewhere = await startScriptedServer()
+    onTestFinished(() => elsewhere.close())
+    const tab = await open()
+    await signIn(tab, server)
+    const away = `/api/away?to=${encodeURIComponent(`${elsewhere.origin}/api/me`)}`
+    expect(await tab.evaluate((path) => window.app.call(path), away)).toBe(401)
+    expect(elsewhere.calls.map(({ path, headers }) => [path, headers.authorization])).toEqual([['/api/me', undefined]])
+
+    expect(await tab.evaluate((path) => window.app.call(path, { redirect: 'error' }), away)).toBe('TypeError')
+    const manual = await tab.evaluate(async (path) => {
+      const { type, status } = await window.app.session.fetch(location.origin + path, { redirect: 'manual' })
+      return { type, status }
+    }, away)
+    expect(manual).toEqual({ type: 'opaqueredirect', status: 0 })
+    await calm(300)
+    expect(server.calls.map(({ credential, status }) => [credential, status])).toEqual(Array.from({ length: 3 }, () => ['valid', 302]))
+    expect(elsewhere.calls).toHaveLength(1)
+    expect(server.refreshes).toEqual([])
+    expect(await statusOf(tab)).toBe('signed-in')
     expect(await uncaught()).toEqual([])
   })
 

@@ -1,5 +1,5 @@
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { launchChromium } from './chromium.ts'
 import { bodies, shapes } from './page/shapes.ts'
 import { calm, expired, signIn, stage } from './scene.ts'
@@ -256,6 +256,62 @@ test('a token goes nowhere but where the app said (F62)', async () => {
     ['/apiary', undefined],
     ['/elsewhere', undefined],
   ])
+})
+
+test('no host, port or base but the listed one sees a token, and a 401 of the others costs no refresh and no second request (F62)', async () => {
+  const { page, server } = await signedIn()
+  const elsewhere = await startScriptedServer()
+  onTestFinished(() => elsewhere.close())
+  const { host, port } = new URL(server.origin)
+  const listed = `${server.origin}/api`
+  const foreign = [
+    `http://localhost:${port}/api/me`,
+    `http://127.0.0.1.localhost:${port}/api/me`, // begins like the listed one
+    `//localhost:${port}/api/me`,
+    `http://localhost:${port}/api/me?u=${listed}`,
+    `http://localhost:${port}/api/${listed}`,
+    `${elsewhere.origin}/api/me`, // the same host, another port
+    `${elsewhere.origin}/api/me#${listed}`,
+  ]
+  const unsent = [`http://${host}@localhost:${port}/api/me`, `http://127.0.0.1:${port}@localhost/api/me`, `http://user@${host}/api/me`]
+  const found = await page.evaluate(
+    async ([away, never, granted]) => {
+      const prefixed = window.app.session
+      const whole = window.app.open({ name: 'whole origin', attachTo: [location.origin] })
+      await whole.signIn(granted)
+      const came: string[] = []
+      for (const { fetch } of [prefixed, whole]) {
+        const call = async (input: string | URL | Request) =>
+          came.push(await fetch(input).then(({ status }) => String(status), window.app.nameOf))
+        for (const url of away) for (const input of [url, new URL(url, location.href), new Request(url)]) await call(input)
+        for (const url of never) for (const input of [url, new URL(url)]) await call(input)
+        await call(URL.createObjectURL(new Blob(['a blob'])))
+        await call(`data:text/plain,${location.origin}/api/me`)
+        const base = Object.assign(document.createElement('base'), { href: away[0] })
+        document.head.append(base)
+        await call('/api/relative')
+        base.remove()
+        await call(`${location.origin}/api/listed`)
+      }
+      return came
+    },
+    [foreign, unsent, server.grant()] as const,
+  )
+  const each = [
+    ...foreign.flatMap(() => ['401', '401', '401']),
+    ...unsent.flatMap(() => ['TypeError', 'TypeError']),
+    '200',
+    '200',
+    '401',
+    '200',
+  ]
+  expect(found).toEqual([...each, ...each])
+  const calls = [...server.calls, ...elsewhere.calls]
+  expect(calls).toHaveLength(2 * (3 * foreign.length + 2))
+  const withToken = calls.filter(({ headers }) => headers.authorization !== undefined)
+  expect(withToken.map(({ path, headers }) => [path, headers.host])).toEqual(Array.from({ length: 2 }, () => ['/api/listed', host]))
+  await calm(200)
+  expect([server.refreshes, elsewhere.refreshes]).toEqual([[], []])
 })
 
 test('the platform is left as it was found (F79)', async () => {

@@ -1,8 +1,7 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { launchChromium } from './chromium.ts'
-import { calm, expired, signIn, stage, statusOf } from './scene.ts'
-import { startScriptedServer } from './scripted-server.ts'
+import { calm, expired, signIn, stage, statusOf, stored } from './scene.ts'
 
 let browser: Browser
 
@@ -106,6 +105,54 @@ describe.concurrent('side by side,', () => {
     expect(uncaught).toEqual([])
   })
 
+  test('ten tabs tell each other of an act with one message, write as often as it takes, and are silent from then on (F12)', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { server, open, context, uncaught } = await stage(browser, onTestFinished)
+    await context.addInitScript(() => {
+      const did: string[] = []
+      Object.assign(window, { did })
+      /** Notes each use of a method of the platform that other tabs could hear of. */
+      const watch = (owner: object, name: string) => {
+        const method = Reflect.get(owner, name)
+        Object.assign(owner, {
+          [name](this: unknown, ...args: unknown[]) {
+            did.push(name)
+            return method.apply(this, args)
+          },
+        })
+      }
+      watch(BroadcastChannel.prototype, 'postMessage')
+      for (const name of ['put', 'add', 'delete', 'clear']) watch(IDBObjectStore.prototype, name)
+      for (const name of ['setItem', 'removeItem']) watch(Storage.prototype, name)
+    })
+    const tabs = await Promise.all(Array.from({ length: 10 }, () => open()))
+    const didSince = async () =>
+      (await Promise.all(tabs.map((tab) => tab.evaluate(() => (window as unknown as { readonly did: string[] }).did.splice(0))))) // set above
+        .flat()
+        .sort()
+    await signIn(tabs[0]!, server)
+    for (const tab of tabs) await expect.poll(() => statusOf(tab)).toBe('signed-in')
+    await calm(1_000)
+    await didSince()
+
+    await tabs[4]!.evaluate(() => window.app.session.refresh())
+    const refreshes = () =>
+      Promise.all(tabs.map((tab) => tab.evaluate(() => window.app.notes.filter(({ what }) => what === 'refreshed').length)))
+    await expect.poll(refreshes).toEqual(tabs.map(() => 1))
+    await calm(2_000)
+    expect(await didSince()).toEqual(['postMessage', 'put', 'put']) // a claim, and the grant
+
+    await tabs[4]!.evaluate(() => window.app.session.signOut())
+    for (const tab of tabs) await expect.poll(() => statusOf(tab)).toBe('signed-out')
+    await calm(2_000)
+    expect(await didSince()).toEqual(['postMessage', 'put'])
+    expect(await refreshes()).toEqual(tabs.map(() => 1))
+    for (const tab of tabs) expect(await tab.evaluate(() => window.app.ends.map(({ reason }) => reason))).toEqual(['signed-out'])
+    expect(uncaught).toEqual([])
+  })
+
   test('an API that always answers 401 costs a hundred calls one refresh and one retry each, and no session (F53)', async ({
     expect,
     onTestFinished,
@@ -133,30 +180,137 @@ describe.concurrent('side by side,', () => {
     expect(uncaught).toEqual([])
   })
 
-  test('a redirect to another origin takes no token there, and what it answers is no news of ours (F63)', async ({
+  test('a token endpoint that never answers keeps no call waiting, and no lock; the next attempt succeeds within a second (F32, REQ-130)', async ({
     expect,
     onTestFinished,
   }) => {
     const { server, open, uncaught } = await stage(browser, onTestFinished)
-    const elsewhere = await startScriptedServer()
-    onTestFinished(() => elsewhere.close())
-    const page = await open()
-    await signIn(page, server)
-    const away = `/api/away?to=${encodeURIComponent(`${elsewhere.origin}/api/me`)}`
-    expect(await page.evaluate((path) => window.app.call(path), away)).toBe(401)
-    expect(elsewhere.calls.map(({ path, headers }) => [path, headers.authorization])).toEqual([['/api/me', undefined]])
+    server.rules.rotation = 'grace' // the server has taken the token before it falls silent
+    const options = { keepFresh: 'on-demand', refreshTimeout: 1_000 } as const
+    const tabs = [await open('/', options), await open('/', options)]
+    server.rules.lifetime = 1
+    await signIn(tabs[0]!, server)
+    for (const tab of tabs) await expect.poll(() => statusOf(tab)).toBe('signed-in')
+    await Promise.all(tabs.map(expired))
 
-    expect(await page.evaluate((path) => window.app.call(path, { redirect: 'error' }), away)).toBe('TypeError')
-    const manual = await page.evaluate(async (path) => {
-      const { type, status } = await window.app.session.fetch(location.origin + path, { redirect: 'manual' })
-      return { type, status }
-    }, away)
-    expect(manual).toEqual({ type: 'opaqueredirect', status: 0 })
-    await calm(300)
-    expect(server.calls.map(({ credential, status }) => [credential, status])).toEqual(Array.from({ length: 3 }, () => ['valid', 302]))
-    expect(elsewhere.calls).toHaveLength(1)
-    expect(server.refreshes).toEqual([])
-    expect(await statusOf(page)).toBe('signed-in')
+    server.rules.lifetime = 300
+    server.rules.slowness = 60_000
+    const began = Date.now()
+    const waiters = tabs.map((tab) =>
+      tab.evaluate(async () => {
+        const start = performance.now()
+        return Promise.all(Array.from({ length: 10 }, async () => ({ came: await window.app.call(), took: performance.now() - start })))
+      }),
+    )
+    await expect.poll(() => server.refreshes.length).toBe(1)
+    const locks = () => tabs[0]!.evaluate(async () => (await navigator.locks.query()).held?.length)
+    expect(await locks()).toBe(1)
+    const settled = (await Promise.all(waiters)).flat()
+    expect(settled.map(({ came }) => came)).toEqual(Array.from({ length: 20 }, () => 'refresh_unavailable'))
+    expect(Math.max(...settled.map(({ took }) => took)), 'ms').toBeLessThanOrEqual(1_000 + 2_000 + 500) // and a machine that is busy
+    await expect.poll(locks).toBe(0)
+    expect(Date.now() - began, 'ms').toBeLessThanOrEqual(2 * 1_000 + 2_000) // it is presented once more, with a deadline of its own
+    expect(server.calls).toEqual([])
+
+    server.rules.slowness = 0
+    await calm(1_200) // the pause after one failure
+    const { came, took } = await tabs[1]!.evaluate(async () => {
+      const start = performance.now()
+      return { came: await window.app.call(), took: performance.now() - start }
+    })
+    expect(came).toBe(200)
+    expect(took, 'ms').toBeLessThanOrEqual(1_000)
+    expect(server.refreshes).toEqual(['granted', 'again', 'again'])
+    for (const tab of tabs) expect(await tab.evaluate(() => window.app.ends)).toEqual([])
+    expect(uncaught).toEqual([])
+  })
+
+  test('a page that wakes before its network does loses three attempts, and is back by itself within five seconds of it (F28)', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { server, open, context, uncaught } = await stage(browser, onTestFinished)
+    const page = await open()
+    server.rules.lifetime = 1
+    await signIn(page, server)
+    await expired(page)
+    server.rules.lifetime = 300
+    const attempts: number[] = []
+    await context.route('**/token', (route) => {
+      attempts.push(Date.now())
+      return route.abort('internetdisconnected') // the browser itself has not noticed: no `online` will follow
+    })
+    const came = await page.evaluate(() => {
+      for (const type of ['resume', 'visibilitychange']) document.dispatchEvent(new Event(type))
+      return window.app.call() // one of the page's own, once
+    })
+    expect(came).toBe('refresh_unavailable')
+    await expect.poll(() => attempts.length).toBe(3 * 2) // each of them is made twice
+    await context.unroute('**/token')
+    const back = Date.now()
+    expect(back - attempts[0]!).toBeGreaterThan(800 + 1_600) // with pauses that grow
+
+    await expect.poll(() => server.refreshes).toEqual(['granted'])
+    expect(Date.now() - back, 'ms').toBeLessThanOrEqual(5_000)
+    await expect.poll(() => page.evaluate(() => 'trouble' in window.app.session.state && window.app.session.state.trouble)).toBeNull()
+    expect(await page.evaluate(() => window.app.call())).toBe(200)
+    expect(server.refreshes).toEqual(['granted'])
+    expect(await page.evaluate(() => window.app.ends)).toEqual([])
+    expect(uncaught).toEqual([])
+  })
+
+  test('a page that is opened offline with an expired token stays signed in, leaves the stored session as it was, and is back within two seconds (F27)', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { server, open, context, uncaught } = await stage(browser, onTestFinished)
+    const page = await open()
+    server.rules.lifetime = 1
+    await signIn(page, server, 'ada')
+    await expired(page)
+    server.rules.lifetime = 300
+    // Without what every attempt changes.
+    const kept = async () => {
+      const { claim: _, fence: __, retry: ___, ...record } = { ...(await stored(page)) }
+      return record
+    }
+    const before = await kept()
+    expect(before).toMatchObject({ status: 'active', subject: 'ada', generation: 1 })
+
+    for (const path of ['/', '/app.js']) {
+      const body = await (await fetch(server.origin + path)).text()
+      await context.route(server.origin + path, (route) =>
+        route.fulfill({ body, contentType: path === '/' ? 'text/html' : 'text/javascript' }),
+      ) // as from the cache of a worker
+    }
+    await context.setOffline(true)
+    await page.reload()
+    expect(await page.evaluate(() => navigator.onLine)).toBe(false)
+    const calls = []
+    for (let round = 0; round < 10; round++) {
+      calls.push(await page.evaluate(() => window.app.call()))
+      await calm(300)
+      expect(await kept()).toEqual(before)
+    }
+    expect(calls).toEqual(calls.map(() => 'refresh_unavailable'))
+    expect(await stored(page)).toMatchObject({ retry: { attempt: expect.any(Number) } }) // it has tried
+    expect(await page.evaluate(() => window.app.session.state)).toMatchObject({ status: 'signed-in', trouble: { error: {} } })
+    expect([server.refreshes, server.calls]).toEqual([[], []])
+
+    await context.setOffline(false)
+    const { came, took } = await page.evaluate(async () => {
+      const start = performance.now()
+      let last: number | string = ''
+      while (last !== 200 && performance.now() - start < 10_000) {
+        last = await window.app.call()
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
+      return { came: last, took: performance.now() - start }
+    })
+    expect(came).toBe(200)
+    expect(took, 'ms').toBeLessThanOrEqual(2_000)
+    expect(server.refreshes).toEqual(['granted'])
+    expect(await page.evaluate(() => [...window.app.ends, ...window.app.expirations])).toEqual([])
     expect(uncaught).toEqual([])
   })
 })
