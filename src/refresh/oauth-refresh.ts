@@ -65,8 +65,9 @@ export function refresherAt({ tokenEndpoint, clientId, revocationEndpoint, isRej
       async revoke({ refreshToken, accessTokens, signal, fetch }) {
         // All at once: a page that is being left hears no answer. The refresh token first: with it most servers revoke the rest (RFC 7009 §2.1, REQ-61).
         const answers = await Promise.allSettled(
-          [refreshToken, ...accessTokens].map(async (token, isAccess) => {
+          [refreshToken, ...accessTokens].map(async (token, index) => {
             if (!token) return
+            const isAccess = index > 0
             const token_type_hint = isAccess ? 'access_token' : 'refresh_token'
             const form = formRequest({ token, token_type_hint, client_id: clientId })
             const send = (keepalive: boolean) => fetch(revocationEndpoint, { ...form, signal, keepalive })
