@@ -22,8 +22,6 @@ interface Known {
   savedAt: Moment
   /** When the store is asked again whether the user was active elsewhere. */
   due: Moment
-  /** The user was active here: after the limit, or in the session before, as far as this page knew. One that was away may hear late of another. */
-  late: Moment | null
 }
 
 /** An end in sight. */
@@ -51,6 +49,8 @@ export function watchLimits(
   // Activity is written when it begins, and then once in a twentieth of the limit: what a crash takes with it makes the session that much shorter.
   const grain = Math.min(idle, maxAge) / 20
   let known: Known | null = null
+  /** The user was active here: after the limit, maybe, or in a session that is over, as far as this page knew. */
+  let seen = longAgo
   let cancelSave: (() => void) | null = null
 
   const undo = [
@@ -80,9 +80,8 @@ export function watchLimits(
       const pulse = text === mine.text ? null : readPulse(text, mine.session)
       mine.text = text
       if (pulse) mine.course = informed(mine.course, pulse, now())
-      const { late, course } = mine
-      if (late && late.mono > course.active.mono && left(after(course.active, idle), late) > 0) touch(mine, late)
-      mine.late = null
+      const { active } = mine.course
+      if (seen.mono > active.mono && left(after(active, idle), seen) > 0) touch(mine, seen)
     }
     const time = now()
     const ends = endsOf(record, mine.course, time)
@@ -100,14 +99,7 @@ export function watchLimits(
     if (known?.session === session) return known
     cancelSave?.()
     cancelSave = null
-    known = {
-      session,
-      course: courseOf(bounds, now()),
-      text: null,
-      savedAt: longAgo,
-      due: longAgo,
-      late: known && (known.late ?? known.course.active),
-    }
+    known = { session, course: courseOf(bounds, now()), text: null, savedAt: longAgo, due: longAgo }
     return known
   }
 
@@ -146,9 +138,8 @@ export function watchLimits(
     const { held } = state()
     if (held.kind !== 'signed-in') return
     const mine = meet(held.record)
-    const time = now()
-    if (left(after(mine.course.active, idle), time) > 0) touch(mine, time)
-    else mine.late = time
+    seen = now()
+    if (left(after(mine.course.active, idle), seen) > 0) touch(mine, seen)
   }
 
   function touch(mine: Known, time: Moment): void {
