@@ -230,7 +230,7 @@ describe('F48', () => {
 
   const run = promisify(execFile)
 
-  test('F48: Node without a page, on a store of its own: a hundred callers, one refresh, and nothing of a page is touched', async () => {
+  test('F48: Node without a page, on a store of its own: a hundred callers after each of five expiries, five refreshes, and nothing of a page is touched', async () => {
     const program = `
       for (const name of ['window', 'localStorage', 'sessionStorage'])
         Object.defineProperty(globalThis, name, { get() { throw new Error(name + ' was touched') } })
@@ -245,15 +245,23 @@ describe('F48', () => {
           return true
         }),
       }
+      let passed = 0 // five minutes at once
+      for (const clock of [Date, performance]) {
+        const now = clock.now.bind(clock)
+        clock.now = () => now() + passed
+      }
       let refreshes = 0
       const refresh = async ({ refreshToken }) => ({ access_token: 'access-' + ++refreshes, refresh_token: refreshToken + refreshes, expires_in: 300 })
       const session = createSession({ attachTo: ['https://api.example.com'], refresh, store })
       await session.ready
-      await session.signIn({ access_token: 'first', refresh_token: 'r', expires_in: 0 })
-      const tokens = await Promise.all(Array.from({ length: 100 }, () => session.getToken()))
-      process.stdout.write([...new Set(tokens), refreshes].join())
+      await session.signIn({ access_token: 'first', refresh_token: 'r', expires_in: 300 })
+      for (let expiry = 1; expiry <= 5; expiry++) {
+        passed = expiry * 301_000
+        const tokens = await Promise.all(Array.from({ length: 100 }, () => session.getToken()))
+        process.stdout.write([...new Set(tokens), refreshes].join() + ';')
+      }
       session.close()`
     const { stdout, stderr } = await run(process.execPath, ['--no-warnings', '--input-type=module', '--eval', program], { timeout: 20_000 })
-    expect([stdout, stderr]).toEqual(['access-1,1', ''])
+    expect([stdout, stderr]).toEqual([[1, 2, 3, 4, 5].map((expiry) => `access-${expiry},${expiry};`).join(''), ''])
   }, 30_000)
 })
