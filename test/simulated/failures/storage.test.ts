@@ -173,6 +173,47 @@ test('F43: of a record that is none nobody hears, at the first start nor at the 
   }
 })
 
+test('F44: a later version takes the record of two tabs of this one, through twenty expiries: they use the token that they have, ask for none, and let the record be', async () => {
+  const s = scene({ tabs: 2, rotation: 'strict' })
+  roughen(s, 44)
+  await settled(s, s.tabs[0].session.signIn(s.server.grant()))
+  await s.advance(seconds(5))
+  const [key = ''] = s.browser.records.keys()
+  const { peers } = s.browser.openTab(() => Promise.reject(new Error('No network here.'))).ports('https://server.test')
+  let attempts = 0
+  s.browser.behaviour.storeFault = (operation) => {
+    if (operation === 'replace') attempts++
+    return 'none'
+  }
+  const codes: (string | null)[] = []
+  for (let expiry = 0; expiry < 20; expiry++) {
+    // As a tab of that version does it: a record of its own making, and a word to the others.
+    const { session, generation, ...rest } = storedIn(s)!
+    const later = JSON.stringify({
+      ...rest,
+      session,
+      generation: generation + 1,
+      version: 2,
+      grant: { sealed: `by the later one, ${expiry}` },
+    })
+    s.browser.records.set(key, later)
+    peers.tell({ session, generation: generation + 1, missing: false })
+    for (let minute = 0; minute < 5; minute++) {
+      await s.advance(seconds(55))
+      for (const tab of s.tabs) codes.push((await settled(s, callFrom(tab))).code)
+      await s.advance(seconds(4))
+    }
+    expect(s.browser.records.get(key)).toBe(later)
+  }
+  expect(codes).toEqual([...Array(2 * 5).fill(null), ...Array(2 * 95).fill('refresh_unavailable')])
+  expect([s.server.presentations, s.server.revocations, attempts]).toEqual([[], 0, 0])
+  expect(s.server.calls.map(({ credential }) => credential)).toEqual(Array(2 * 5).fill('valid'))
+  for (const tab of s.tabs) expect([s.earOf(tab).ended, s.insideOf(tab).reported]).toEqual([[], []])
+  const newcomer = s.world.openTab()
+  await s.advance(seconds(1))
+  expect(newcomer.session.state).toEqual({ status: 'signed-out', reason: null })
+})
+
 test.each(seeds(20))(
   'F47: closed at any moment of a refresh, with channel or without: nothing is thrown or left unhandled (seed %i)',
   async (seed) => {
@@ -230,7 +271,7 @@ describe('F48', () => {
 
   const run = promisify(execFile)
 
-  test('F48: Node without a page, on a store of its own: a hundred callers, one refresh, and nothing of a page is touched', async () => {
+  test('F48: Node without a page, on a store of its own: a hundred callers after each of five expiries, five refreshes, and nothing of a page is touched', async () => {
     const program = `
       for (const name of ['window', 'localStorage', 'sessionStorage'])
         Object.defineProperty(globalThis, name, { get() { throw new Error(name + ' was touched') } })
@@ -245,15 +286,23 @@ describe('F48', () => {
           return true
         }),
       }
+      let passed = 0 // five minutes at once
+      for (const clock of [Date, performance]) {
+        const now = clock.now.bind(clock)
+        clock.now = () => now() + passed
+      }
       let refreshes = 0
       const refresh = async ({ refreshToken }) => ({ access_token: 'access-' + ++refreshes, refresh_token: refreshToken + refreshes, expires_in: 300 })
       const session = createSession({ attachTo: ['https://api.example.com'], refresh, store })
       await session.ready
-      await session.signIn({ access_token: 'first', refresh_token: 'r', expires_in: 0 })
-      const tokens = await Promise.all(Array.from({ length: 100 }, () => session.getToken()))
-      process.stdout.write([...new Set(tokens), refreshes].join())
+      await session.signIn({ access_token: 'first', refresh_token: 'r', expires_in: 300 })
+      for (let expiry = 1; expiry <= 5; expiry++) {
+        passed = expiry * 301_000
+        const tokens = await Promise.all(Array.from({ length: 100 }, () => session.getToken()))
+        process.stdout.write([...new Set(tokens), refreshes].join() + ';')
+      }
       session.close()`
     const { stdout, stderr } = await run(process.execPath, ['--no-warnings', '--input-type=module', '--eval', program], { timeout: 20_000 })
-    expect([stdout, stderr]).toEqual(['access-1,1', ''])
+    expect([stdout, stderr]).toEqual([[1, 2, 3, 4, 5].map((expiry) => `access-${expiry},${expiry};`).join(''), ''])
   }, 30_000)
 })
