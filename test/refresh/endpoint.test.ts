@@ -1,3 +1,4 @@
+import { createSession, memoryStore } from 'latchkey'
 import { type RefreshEndpointOptions, refreshEndpoint } from 'latchkey/refresh'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { recorder } from '../fetch/by-hand.ts'
@@ -226,6 +227,23 @@ describe('REQ-61, REQ-62: at sign-out', () => {
     expect(request.method).toBe('POST')
     expect([request.credentials, request.headers.get('X-Requested-With'), await request.text()]).toEqual(['include', 'latchkey', ''])
   })
+
+  test('REQ-130: of a server that never answers nothing is hoped for after ten seconds, and the request is given up', async () => {
+    const asked: AbortSignal[] = []
+    const silently: typeof fetch = (_, init) =>
+      new Promise((_, reject) => {
+        if (init?.signal) asked.push(init.signal)
+        init?.signal?.addEventListener('abort', () => reject(init.signal?.reason))
+      })
+    const refresh = refreshEndpoint(url, { logout: '/logout' })
+    const session = createSession({ attachTo: [], refresh, store: memoryStore(), fetch: silently, keepFresh: 'on-demand' })
+    onTestFinished(session.close)
+    await session.signIn({ access_token: 'access-1', refresh_token: 'refresh-1', expires_in: 300 })
+    const begun = performance.now()
+    expect(await session.signOut()).toEqual({ revoked: false })
+    expect(performance.now() - begun).toBeGreaterThan(9_000)
+    await expect.poll(() => asked.map(({ aborted }) => aborted)).toContain(true)
+  }, 30_000)
 
   test.each([503, 500, 404])('a %d has confirmed nothing', async (status) => {
     const { origin } = await listen(() => ({ status }))

@@ -194,6 +194,13 @@ describe('F36, REQ-62: a sign-out without a network', () => {
   })
 })
 
+test('REQ-130: a sign-out whose revocation is never answered is done after ten seconds', async () => {
+  const { s, session } = await stage(() => new Promise(() => {}))
+  const { value, took } = await settled(s, session.signOut())
+  expect(value).toEqual({ revoked: false })
+  expect(took).toBeLessThanOrEqual(seconds(10))
+})
+
 describe('REQ-62: whoever signs in meanwhile is not disturbed', () => {
   test.each(['this', 'another'])('in %s tab: the old token is revoked, the new one is not', async (where) => {
     const { s, session, asked } = await stage(() => unavailable(30))
