@@ -136,7 +136,7 @@ async function presentAgain(scene: Scene): Promise<readonly [status: number, bod
 }
 
 describe.each([oidcProvider, ...glewlwyds])('at $name', (kind) => {
-  test('REQ-48, REQ-82: a sign-in with code and PKCE, and then refreshes, each with a token of its own', async () => {
+  test('REQ-82: a sign-in with code and PKCE, and then refreshes, each with a token of its own', async () => {
     const scene = await stageWith(kind)
     const asked = scene.context.waitForEvent('request', (request) => request.url().includes('response_type=code'))
     const page = await signedIn(scene)

@@ -10,7 +10,7 @@ const under = (attachTo: readonly (string | Destination)[], url: string | URL, b
 
 const api = 'https://api.example.com'
 
-describe('F62, REQ-16, REQ-17, REQ-20: a token goes to', () => {
+describe('F62, REQ-16, REQ-17: a token goes to', () => {
   test.each([
     `${api}`,
     `${api}/`,

@@ -112,8 +112,8 @@ const retryAfter = fc.oneof(
   headerText(['0', '9', ' ', '-', ':', ',', 'GMT', 'Mon', '(', ')']),
 )
 
-describe('F31, REQ-128: whatever a server says with Retry-After and Date', () => {
-  test('is a span, or nothing', () => {
+describe('F31: whatever a server says with Retry-After and Date', () => {
+  test('REQ-128: is a span, or nothing', () => {
     fc.assert(
       fc.property(fc.option(fc.oneof(retryAfter, fc.string())), fc.option(fc.oneof(date, retryAfter, fc.string())), (after, now) => {
         const wait = waitOf(after, now)
@@ -123,7 +123,7 @@ describe('F31, REQ-128: whatever a server says with Retry-After and Date', () =>
     )
   })
 
-  test('nobody waits more than ten minutes for it, nor for ever, and the session stays', async () => {
+  test('REQ-128: nobody waits more than ten minutes for it, nor for ever, and the session stays', async () => {
     await fc.assert(
       fc.asyncProperty(retryAfter, fc.option(fc.oneof(date, retryAfter)), fc.constantFrom(429, 503), async (after, now, status) => {
         const headers = { 'Retry-After': after, ...(now === null ? {} : { Date: now }) }

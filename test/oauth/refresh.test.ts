@@ -79,8 +79,8 @@ describe('a refresh at a provider', () => {
   })
 })
 
-describe('REQ-48: the metadata', () => {
-  test('is asked for once by those who come together, and not again by those who come later', async () => {
+describe('the metadata', () => {
+  test('REQ-48: is asked for once by those who come together, and not again by those who come later', async () => {
     const script = await scriptedProvider()
     const provider = oauth({ issuer: script.issuer, clientId })
     await Promise.all([outcome(provider), outcome(provider), outcome(provider)])
@@ -101,7 +101,7 @@ describe('REQ-48: the metadata', () => {
     expect(discoveries(script)).toHaveLength(1)
   })
 
-  test('is not asked for where the app gives it', async () => {
+  test('REQ-48: is not asked for where the app gives it', async () => {
     const script = await scriptedProvider()
     const provider = oauth({ issuer: script.issuer, clientId, metadata: { token_endpoint: `${script.issuer}/token` } })
     expect(await outcome(provider)).toHaveProperty('type', 'granted')
@@ -126,7 +126,7 @@ describe('REQ-48: the metadata', () => {
     { name: 'with a token endpoint that is not https', wrong: { token_endpoint: 'http://login.example.com/token' } },
     { name: 'with a token endpoint that is no URL', wrong: { token_endpoint: '/token' } },
     { name: 'without a token endpoint', wrong: { token_endpoint: undefined } },
-  ])('$name: nothing is presented, and the session stays', async ({ wrong }) => {
+  ])('REQ-48: $name: nothing is presented, and the session stays', async ({ wrong }) => {
     const script = await scriptedProvider()
     script.says.metadata = () => json({ ...wellKnown(script.issuer), ...(typeof wrong === 'function' ? wrong(script.issuer) : wrong) })
     expect(await outcome(oauth({ issuer: script.issuer, clientId }))).toMatchObject({ type: 'unavailable', answered: true })

@@ -175,7 +175,7 @@ describe('F29: a refusal for good', () => {
   })
 })
 
-describe('REQ-61, REQ-62: at sign-out', () => {
+describe('REQ-61: at sign-out', () => {
   test('nothing is called unless the app says what', () => {
     expect(refreshEndpoint(url)).not.toHaveProperty('revoke')
   })
@@ -245,7 +245,7 @@ describe('REQ-61, REQ-62: at sign-out', () => {
     await expect.poll(() => asked.map(({ aborted }) => aborted)).toContain(true)
   }, 30_000)
 
-  test.each([503, 500, 404])('a %d has confirmed nothing', async (status) => {
+  test.each([503, 500, 404])('REQ-62: a %d has confirmed nothing', async (status) => {
     const { origin } = await listen(() => ({ status }))
     await expect(refreshEndpoint(origin, { logout: '/logout' }).revoke?.(leaving())).rejects.toHaveProperty('status', status)
   })

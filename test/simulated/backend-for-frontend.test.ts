@@ -409,7 +409,7 @@ test('REQ-16: what is not listed goes out as the caller made it', async () => {
   expect(backend.counted.forged).toBe(1)
 })
 
-describe('REQ-108, REQ-109: time limits', () => {
+describe('REQ-108: time limits', () => {
   test('that the page sets end it in all tabs, once, and the backend is told', async () => {
     const { s, backend } = await backendScene({ tabs: 2, session: { limits: limits('aal3') } })
     const ears = s.tabs.map((tab) => s.earOf(tab))
