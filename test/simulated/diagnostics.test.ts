@@ -1,5 +1,6 @@
 import type { Diagnostic } from 'latchkey'
 import { expect, test } from 'vitest'
+import { browserRandom } from '../../src/adapters/random.ts'
 import { callFrom, minutes, scene, settled, tokens, watch } from './scene.ts'
 
 test('REQ-117: each line says what, when, in which tab, of which session and generation, and survives JSON', async () => {
@@ -43,4 +44,12 @@ test('REQ-118: a session is called by chance, and not after its tokens', async (
   }
   expect(ids.size).toBe(5)
   expect([...ids].filter((id) => id === '' || /same|ann/.test(id))).toEqual([])
+})
+
+test('REQ-118: and a browser draws 128 bits for it', () => {
+  const ids = Array.from({ length: 1_000 }, browserRandom.id)
+  expect(new Set(ids).size).toBe(1_000)
+  expect(ids.filter((id) => !/^[0-9a-z]+$/.test(id))).toEqual([])
+  const bits = ids.reduce((sum, { length }) => sum + length * Math.log2(36), 0) / ids.length
+  expect(bits).toBeGreaterThan(128) // each of four parts is written without its leading noughts
 })

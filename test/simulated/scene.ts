@@ -18,6 +18,8 @@ export interface Ear {
   readonly refreshed: SessionEvents['refreshed'][]
   readonly signedIn: SessionEvents['signed-in'][]
   readonly states: SessionState[]
+  /** All of them, each by its name and the session that it is about. */
+  readonly order: { readonly type: 'signed-in' | 'refreshed' | 'ended'; readonly sessionId: string }[]
 }
 
 /** `see`: is shown all that must bear no token. */
@@ -34,12 +36,13 @@ export function scene<const Tabs extends number = 1>(
 }
 
 export function listenTo(session: Session): Ear {
-  const ear: Ear = { ended: [], expired: [], refreshed: [], signedIn: [], states: [] }
+  const ear: Ear = { ended: [], expired: [], refreshed: [], signedIn: [], states: [], order: [] }
   session.onSessionEnded((end) => ear.ended.push(end))
   session.onSessionExpired((end) => ear.expired.push(end))
   session.on('refreshed', (news) => ear.refreshed.push(news))
   session.on('signed-in', (news) => ear.signedIn.push(news))
   session.subscribe((state) => ear.states.push(state))
+  for (const type of ['signed-in', 'refreshed', 'ended'] as const) session.on(type, ({ sessionId }) => ear.order.push({ type, sessionId }))
   return ear
 }
 

@@ -3,7 +3,7 @@ import type { Limits, Refresher, RefreshRequest } from 'latchkey'
 import { limits } from 'latchkey/limits'
 import type { Tab } from '../../src/testing/world.ts'
 import { isLeakAtAGlance } from '../sightings.ts'
-import { callFrom, listenTo, minutes, roughen, type Scene, scene, seconds, storedIn, watch } from './scene.ts'
+import { callFrom, type Ear, listenTo, minutes, roughen, type Scene, scene, seconds, storedIn, watch } from './scene.ts'
 
 // Schedules by chance, for random-*.test.ts and scripts/soak.ts: what users, machines, networks, servers and stores may do in any order, played on a simulated browser of three
 // tabs, and what must hold whatever they did (I1 to I7 of docs/protocol.md).
@@ -64,7 +64,7 @@ const schedule = (mixture: Mixture): fc.Arbitrary<Setting> =>
 interface Played {
   readonly s: Scene<3>
   readonly live: readonly Tab[]
-  readonly ears: ReadonlyMap<Tab, ReturnType<typeof listenTo>>
+  readonly ears: ReadonlyMap<Tab, Ear>
   readonly work: readonly { readonly result: unknown }[]
   /** What was seen to break while it went on. */
   readonly broken: readonly string[]
@@ -234,6 +234,7 @@ function violations({ s, live, ears, work, broken, last }: Played, rotation: Rot
     const can = ['signed-in: 200', 'signed-in: refresh_unavailable', 'signed-in: session_ended', 'signed-out: signed_out']
     must(can.includes(last[index] ?? ''), `I5: tab ${index}, last call when ${last[index]}`)
   }
+  for (const [tab, ear] of ears) found.push(...mistold(ear, live.includes(tab)))
   for (const { ended, expired } of ears.values()) {
     must(new Set(ended.map(({ sessionId }) => sessionId)).size === ended.length, 'an end was announced twice in one tab')
     must(ended.filter(({ reason }) => reason !== 'signed-out').length === expired.length, 'an end is not what it was announced as')
@@ -300,6 +301,25 @@ function orderly(played: Played, steps: readonly Step[]): readonly string[] {
     ...(s.server.refreshes <= asked + due ? [] : [`${s.server.refreshes} refreshes, ${asked} asked for and ${due} due`]),
     ...(stored?.grant && others.length === live.length ? ['I1: what is stored is no good at the server'] : []),
     ...(others.length <= signedIn.length - new Set(signedIn).size ? [] : [`I6: good at the server, and not stored: ${others}`]),
+  ]
+}
+
+/** Whatever the app of a tab was shown as signed in has an end, unless the same user signed in over it; and of what has ended nothing is told (REQ-116). */
+function mistold({ order, states, ended }: Ear, isAlive: boolean): readonly string[] {
+  const late = order.filter(
+    ({ type, sessionId }, index) =>
+      type !== 'ended' && order.slice(0, index).some((before) => before.type === 'ended' && before.sessionId === sessionId),
+  )
+  const untold = states.filter((state, index) => {
+    const next = states[index + 1]
+    if (state.status !== 'signed-in' || !next) return false
+    const goesOn = next.status === 'signed-in' && (next.sessionId === state.sessionId || next.subject === state.subject)
+    return !goesOn && ended.every(({ sessionId }) => sessionId !== state.sessionId)
+  })
+  return [
+    ...late.map((told) => `after an end this was told: ${JSON.stringify(told)}`),
+    // Who is gone may not have come to tell.
+    ...(isAlive ? untold.map((state) => `this was over, and its end was not announced: ${JSON.stringify(state)}`) : []),
   ]
 }
 
