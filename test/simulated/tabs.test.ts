@@ -315,7 +315,7 @@ describe('F14, F70, F72: several instances on a page', () => {
     await takeLock(s) // free
   })
 
-  test('F72, REQ-127: a thousand created, listened to and closed leave no timer and no listener', async () => {
+  test('F72: a thousand created, listened to and closed look and ask no more', async () => {
     const s = scene({ tabs: 0 as 1 })
     const tab = s.world.openTab()
     await tab.session.signIn(s.server.grant())

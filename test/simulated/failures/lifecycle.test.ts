@@ -57,7 +57,7 @@ test('F71: a module evaluated twenty times that closes nothing: one refresh per 
 })
 
 describe('F72', () => {
-  test('F72: a thousand made, listened to, used and closed: every timer, listener, channel and lock is given back', async () => {
+  test('F72, REQ-127: a thousand made, listened to, used and closed: every timer, listener, channel and lock is given back', async () => {
     const s = scene()
     const { session } = s.tabs[0]
     await session.signIn(s.server.grant())
