@@ -14,6 +14,7 @@ const doesNotApply = (reason: string): Reservation => ({ kind: 'does not apply',
 
 const where = '012-where-a-session-differs-from-the-standards.md'
 const otherNumbers = '007-scenarios-with-other-numbers.md'
+const bound = '014-dpop.md'
 const stepUp = '016-step-up-signals-and-incidents.md'
 
 export const reservations: Readonly<Record<string, Reservation>> = {
@@ -61,7 +62,14 @@ export const reservations: Readonly<Record<string, Reservation>> = {
   'REQ-74': deviates('017-what-is-over-is-erased.md', 'what the same user has replaced is not revoked'),
   'REQ-75': notYet('nothing does it by itself; docs/signing-out.md has the line'),
   'REQ-76': deviates(where, 'no token is stored; what all tabs have agreed upon is'),
+  'REQ-77': deviates(where, 'by default the access token is kept on the device, sealed; with `memoryStore()` it is not'),
+  'REQ-79': deviates(where, 'the cookie is read at each request; a 403 is not asked about again, and no name is warned of'),
   'REQ-85': deviates(where, 'the guide says which cookie to set; there is no `diagnose()`'),
+  'REQ-90': deviates(bound, 'the second demand for a nonce is the caller’s 401, not an error of its own'),
+  'REQ-91': deviates(bound, 'the clock is put right when a proof is refused, and not measured ahead of that'),
+  'REQ-92': deviates(bound, 'the error of the sign-in says it, and a refresh shows as trouble; there is no event'),
+  'REQ-94': deviates(bound, 'never sent as Bearer: there is no `bearer-compat` for one resource'),
+  'REQ-95': deviates(bound, 'ES256 and EdDSA; no RSA keys are made'),
   'REQ-101': deviates(where, 'the caller gets the 401; there is no event'),
   'REQ-102': deviates(stepUp, 'a stronger sign-in replaces the tokens of the session'),
   'REQ-105': deviates(where, 'a signal that nobody knows is ignored, without an event'),

@@ -36,6 +36,9 @@ interface End {
 /** Nearer than that, two ends are one: a server that says it again, with each refresh, says it a little otherwise. */
 const sameEnd: Ms = 30_000
 
+/** What is told of a user's activity is needed until the limit has passed since; with none, or a longer one, for as long as an end is remembered (REQ-140). */
+const longestStay: Ms = 30 * 86_400_000
+
 const longAgo: Moment = { wall: -Infinity, mono: -Infinity }
 
 /** `limits(…)` at work, in one tab. */
@@ -49,7 +52,7 @@ export function watchLimits(
   // Activity is written when it begins, and then once in a twentieth of the limit: what a crash takes with it makes the session that much shorter.
   const grain = Math.min(idle, maxAge) / 20
   let known: Known | null = null
-  /** The user was active here: after the limit, maybe, or in a session that is over, as far as this page knew. */
+  /** When the user was last active here, be it after the limit or in a session that is over, as far as this page knows: it counts once the store says otherwise. */
   let seen = longAgo
   let cancelSave: (() => void) | null = null
 
@@ -173,7 +176,7 @@ export function watchLimits(
       const told = warned(found?.warned ?? [])
       if (!told) return false
       const pulse: Pulse = { session, at: active.wall, age: since(begun, active), warned: told }
-      if (await store.replace(key, before, JSON.stringify(pulse))) return true
+      if (await store.replace(key, before, JSON.stringify(pulse), now().wall + Math.min(grain * 20, longestStay))) return true
     }
     return false
   }

@@ -1,6 +1,7 @@
 import type { RefreshFunction, Session, SessionEvents, SessionOptions } from 'latchkey'
 import { limits } from 'latchkey/limits'
 import { describe, expect, test } from 'vitest'
+import type { Ports } from '../../src/ports.ts'
 import type { Tab } from '../../src/testing/world.ts'
 import { note } from '../counted.ts'
 import { isSecret } from '../sightings.ts'
@@ -334,6 +335,32 @@ describe('the idle limit', () => {
     expect(tab.session.state.status).toBe('signed-in')
     await s.advance(grace)
     expect(tab.session.state).toEqual({ status: 'signed-out', reason: 'idle' })
+  })
+
+  test.each([
+    { of: 'aal2', limits: limits('aal2'), span: hours(1) },
+    { of: 'eight hours', limits: limits({ maxAge: hours(8) }), span: hours(8) },
+    { of: 'aal1', limits: limits('aal1'), span: hours(24 * 30) },
+    { of: 'none but the server’s', limits: limits({}), span: hours(24 * 30) },
+  ])('REQ-140: the store is told until when what is kept of activity is needed: $of', async ({ limits, span }) => {
+    const s = scene({ tabs: 0 as 1 })
+    const told: unknown[] = []
+    const tamper = ({ store }: Ports): Partial<Ports> => ({
+      store: {
+        read: store.read,
+        replace(key, expected, next, until) {
+          if (key.startsWith('activity')) told.push(until && Math.round((until - Date.UTC(2026, 0, 1) - s.now()) / 1_000) * 1_000)
+          return store.replace(key, expected, next, until)
+        },
+      },
+    })
+    const { session } = openOn(s, tamper, { limits })
+    await settled(s, session.signIn(s.server.grant({ authorization_expires_in: 600 })))
+    await s.advance(seconds(1))
+    session.extend()
+    await s.advance(minutes(9) + seconds(30)) // it has been warned, too
+    expect(told.length).toBeGreaterThan(0)
+    expect(new Set(told)).toEqual(new Set([span]))
   })
 
   test('without limits, nothing ends, nothing is written, and extend does nothing', async () => {
