@@ -54,7 +54,8 @@ const supabase = (_status: number, json: unknown) => {
   const { error_code, code } = (json ?? {}) as { error_code?: string; code?: string }
   return supabaseEnds.includes(error_code ?? code ?? '')
 }
-const supabaseOAuth = (status: number, json: unknown) => errorOf(json) === 'invalid_grant' || supabase(status, json)
+const supabaseOAuth = (status: number, json: unknown) =>
+  ['invalid_grant', 'access_denied'].includes(String(errorOf(json))) || supabase(status, json)
 const cognito = (_status: number, json: unknown) => cognitoEnds.includes((json as { __type: string } | undefined)?.__type ?? '')
 const salesforce = (_status: number, json: unknown) =>
   errorOf(json) === 'invalid_grant' && !/already being processed/.test((json as { error_description: string }).error_description)
@@ -621,6 +622,15 @@ export const recorded: readonly Recorded[] = [
     status: 400,
     body: { error: 'invalid_grant', error_description: 'Refresh token is no longer valid; reauthorization is required.' },
     verdict: rejected,
+    isRejected: supabaseOAuth,
+  },
+  {
+    server: 'Supabase, its OAuth server',
+    name: 'a user who is banned, once it is mended',
+    source: 'https://github.com/supabase/auth/blob/master/internal/api/oauthserver/token_errors.go',
+    status: 400,
+    body: { error: 'access_denied', error_description: 'User is not permitted to access this resource.' },
+    verdict: unavailable,
     isRejected: supabaseOAuth,
   },
   {
