@@ -24,6 +24,16 @@ const passing = [
   { status: 200, body: { access_token: 'a', token_type: 'Bearer' } },
 ]
 
+/** Of what shape it is: the four that a refresh must tell apart. By its name where the status does not say it. */
+function shapeOf({ name, status, verdict, isRejected, withIsRejected }: Recorded): string | null {
+  if (/^tokens/.test(name)) return 'tokens'
+  if (/^too many/.test(name)) return 'rate limit'
+  if (status >= 500) return 'outage'
+  return verdict.type === 'rejected' || (isRejected && !withIsRejected) ? 'refusal' : null
+}
+
+const allFour = 'tokens, refusal, rate limit, outage'
+
 describe('F29, F50, REQ-42: how other people’s servers answer a refresh', () => {
   test.each(recorded)('$server, $name: $verdict.type', async (row) => {
     const { verdict } = row
@@ -40,6 +50,27 @@ describe('F29, F50, REQ-42: how other people’s servers answer a refresh', () =
         refreshToken: verdict.refreshToken,
       })
     }
+  })
+
+  // What is not here, nobody was found to have told.
+  test.each([
+    ['Auth0', allFour],
+    ['Okta', allFour],
+    ['Microsoft Entra ID', allFour],
+    ['Google', allFour],
+    ['Keycloak', allFour],
+    ['Firebase', allFour],
+    ['Supabase', allFour],
+    ['Amazon Cognito', 'tokens, refusal'],
+    ['Amazon Cognito, its API', allFour],
+  ])('recorded of %s: %s', (server, shapes) => {
+    const found = new Set(recorded.filter((row) => row.server === server).map(shapeOf))
+    expect(
+      allFour
+        .split(', ')
+        .filter((shape) => found.has(shape))
+        .join(', '),
+    ).toBe(shapes)
   })
 
   test.each(recorded)('REQ-25: $server, $name, asked for one API', async (row) => {

@@ -36,14 +36,26 @@ const unavailable = { type: 'unavailable' } as const
 const errorOf = (json: unknown) => (json as { error?: unknown } | null | undefined)?.error
 
 const firebaseEnds = ['TOKEN_EXPIRED', 'USER_DISABLED', 'USER_NOT_FOUND', 'INVALID_REFRESH_TOKEN']
-const supabaseEnds = ['refresh_token_not_found', 'refresh_token_already_used', 'session_not_found', 'session_expired', 'user_banned']
+const supabaseEnds = [
+  'refresh_token_not_found',
+  'refresh_token_already_used',
+  'session_not_found',
+  'session_expired',
+  'user_banned',
+  'validation_failed',
+]
 const cognitoEnds = ['NotAuthorizedException', 'RefreshTokenReuseException']
 
 const github = (_status: number, json: unknown) => errorOf(json) === 'bad_refresh_token'
 const slack = (_status: number, json: unknown) => errorOf(json) === 'invalid_refresh_token'
 const firebase = (_status: number, json: unknown) =>
   firebaseEnds.includes((errorOf(json) as { message: string } | undefined)?.message ?? '')
-const supabase = (_status: number, json: unknown) => supabaseEnds.includes((json as { error_code: string } | undefined)?.error_code ?? '')
+const supabase = (_status: number, json: unknown) => {
+  const { error_code, code } = (json ?? {}) as { error_code?: string; code?: string }
+  return supabaseEnds.includes(error_code ?? code ?? '')
+}
+const supabaseOAuth = (status: number, json: unknown) =>
+  ['invalid_grant', 'access_denied'].includes(String(errorOf(json))) || supabase(status, json)
 const cognito = (_status: number, json: unknown) => cognitoEnds.includes((json as { __type: string } | undefined)?.__type ?? '')
 const salesforce = (_status: number, json: unknown) =>
   errorOf(json) === 'invalid_grant' && !/already being processed/.test((json as { error_description: string }).error_description)
@@ -77,6 +89,22 @@ export const recorded: readonly Recorded[] = [
     verdict: unavailable,
   },
   {
+    server: 'Auth0',
+    name: 'an error of its own, with a 500',
+    source: 'https://github.com/auth0/terraform-provider-auth0/issues/27',
+    status: 500,
+    body: { error: 'server_error', error_description: 'Script generated an unhandled asynchronous exception.' },
+    verdict: unavailable,
+  },
+  {
+    server: 'Auth0',
+    name: 'an outage, with a 502 of the proxy before it',
+    source: 'https://auth0.statuspage.io/incidents/w9w498gx65zg',
+    status: 502,
+    body: '',
+    verdict: unavailable,
+  },
+  {
     server: 'Okta',
     name: 'tokens',
     source: 'https://support.okta.com/help/s/question/0D51Y000063DY4tSAG/what-is-the-expiration-time-for-refresh-token',
@@ -106,6 +134,14 @@ export const recorded: readonly Recorded[] = [
     status: 429,
     headers: { 'X-Rate-Limit-Reset': '1726567200' },
     body: { errorCode: 'E0000047', errorSummary: 'API call exceeded rate limit due to too many requests.' },
+    verdict: unavailable,
+  },
+  {
+    server: 'Okta',
+    name: 'an error of its own, with a 500',
+    source: 'https://developer.okta.com/docs/reference/error-codes/',
+    status: 500,
+    body: { errorCode: 'E0000009', errorSummary: 'Internal Server Error' },
     verdict: unavailable,
   },
   {
@@ -278,6 +314,14 @@ export const recorded: readonly Recorded[] = [
     verdict: unavailable,
   },
   {
+    server: 'Google',
+    name: 'an outage, in words of its own',
+    source: 'https://github.com/beste/firebase-php/issues/131',
+    status: 503,
+    body: { error: 'internal_failure', error_description: 'Backend Error' },
+    verdict: unavailable,
+  },
+  {
     server: 'Keycloak',
     name: 'tokens, with the time that is left to the refresh token',
     source: 'https://www.snap4city.org/drupal/node/897',
@@ -319,6 +363,31 @@ export const recorded: readonly Recorded[] = [
     verdict: unavailable,
   },
   {
+    server: 'Keycloak',
+    name: 'an error of its own, with a 500',
+    source: 'https://github.com/keycloak/keycloak/issues/49727',
+    status: 500,
+    body: { error: 'unknown_error' },
+    verdict: unavailable,
+  },
+  {
+    server: 'Keycloak',
+    name: 'too many requests, of the host before it',
+    source: 'https://documentation.cloud-iam.com/en/article/rate-limits-and-quotas-on-api-requests-1fkxzh0/',
+    status: 429,
+    body: '',
+    verdict: unavailable,
+  },
+  {
+    server: 'Keycloak',
+    name: 'too many at once, with a 503',
+    source:
+      'https://docs.redhat.com/zh-cn/documentation/red_hat_build_of_keycloak/26.0/html/server_configuration_guide/configuration-production-limit-the-number-of-queued-requests',
+    status: 503,
+    body: '',
+    verdict: unavailable,
+  },
+  {
     server: 'Amazon Cognito',
     name: 'tokens without a refresh token, where none is rotated',
     source: 'https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-refresh-token.html',
@@ -340,6 +409,14 @@ export const recorded: readonly Recorded[] = [
     source: 'https://github.com/amazon-archives/amazon-cognito-auth-js/issues/116',
     status: 400,
     body: { error: 'invalid_client' },
+    verdict: unavailable,
+  },
+  {
+    server: 'Amazon Cognito, its API',
+    name: 'tokens in an envelope, in a spelling of its own',
+    source: 'https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AuthenticationResultType.html',
+    status: 200,
+    body: { AuthenticationResult: { AccessToken: 'a', ExpiresIn: 3600, IdToken: 'a', RefreshToken: 'r', TokenType: 'Bearer' } },
     verdict: unavailable,
   },
   {
@@ -369,6 +446,26 @@ export const recorded: readonly Recorded[] = [
     verdict: unavailable,
   },
   {
+    server: 'Amazon Cognito, its API',
+    name: 'an error of its own, with a 500',
+    source: 'https://github.com/aws-amplify/aws-sdk-android/issues/2022',
+    status: 500,
+    body: { __type: 'InternalErrorException', message: 'Internal server error.' },
+    verdict: unavailable,
+    isRejected: cognito,
+    withIsRejected: 'unavailable',
+  },
+  {
+    server: 'Amazon Cognito, its API',
+    name: 'an outage, as a page',
+    source: 'https://github.com/aws-amplify/amplify-swift/issues/911',
+    status: 504,
+    body: '<html>\n<head><title>504 Gateway Time-out</title></head>\n<body>\n<center><h1>504 Gateway Time-out</h1></center>\n</body>\n</html>\n',
+    verdict: unavailable,
+    isRejected: cognito,
+    withIsRejected: 'unavailable',
+  },
+  {
     server: 'Firebase',
     name: 'tokens, with a lifetime that is a text',
     source: 'https://firebase.google.com/docs/reference/rest/auth#section-refresh-token',
@@ -384,6 +481,39 @@ export const recorded: readonly Recorded[] = [
     body: { error: { code: 400, message: 'TOKEN_EXPIRED', errors: [{ message: 'TOKEN_EXPIRED' }] } },
     verdict: unavailable,
     isRejected: firebase,
+  },
+  {
+    server: 'Firebase',
+    name: 'too many requests, with a 400',
+    source: 'https://github.com/firebase/firebase-js-sdk/issues/8159',
+    status: 400,
+    body: { error: { code: 400, message: 'QUOTA_EXCEEDED', status: 'INVALID_ARGUMENT' } },
+    verdict: unavailable,
+    isRejected: firebase,
+    withIsRejected: 'unavailable',
+  },
+  {
+    server: 'Firebase',
+    name: 'a page with a 403, which says nothing of the token',
+    source: 'https://github.com/invertase/react-native-firebase/issues/4690',
+    status: 403,
+    body: '<!DOCTYPE html><html lang=en>  <meta charset=utf-8>  <title>Error 403 (Forbidden)!!1</title>',
+    verdict: unavailable,
+    isRejected: firebase,
+    withIsRejected: 'unavailable',
+  },
+  {
+    server: 'Firebase',
+    name: 'an outage, as its sign-in endpoints have it',
+    source: 'https://github.com/firebase/flutterfire/issues/10622',
+    status: 503,
+    headers: { 'Content-Type': 'application/json; charset=UTF-8' },
+    body: {
+      error: { code: 503, message: 'Error code: 47', errors: [{ message: 'Error code: 47', domain: 'global', reason: 'backendError' }] },
+    },
+    verdict: unavailable,
+    isRejected: firebase,
+    withIsRejected: 'unavailable',
   },
   {
     server: 'Supabase',
@@ -426,6 +556,82 @@ export const recorded: readonly Recorded[] = [
     status: 429,
     body: { code: 429, error_code: 'over_request_rate_limit', msg: 'Request rate limit reached' },
     verdict: unavailable,
+  },
+  {
+    server: 'Supabase',
+    name: 'too many at once, with a 409',
+    source: 'https://github.com/supabase/auth/blob/master/internal/tokens/service.go',
+    status: 409,
+    body: { code: 409, error_code: 'conflict', msg: 'Too many concurrent token refresh requests on the same session or refresh token' },
+    verdict: unavailable,
+    isRejected: supabase,
+    withIsRejected: 'unavailable',
+  },
+  {
+    server: 'Supabase',
+    name: 'a refresh token that is ahead of its database',
+    source: 'https://github.com/supabase/auth/blob/master/internal/tokens/service.go',
+    status: 400,
+    body: { code: 400, error_code: 'validation_failed', msg: 'Invalid Refresh Token: Not Issued By This Server' },
+    verdict: unavailable,
+    isRejected: supabase,
+  },
+  {
+    server: 'Supabase',
+    name: 'a refusal, where the request names the version of 2024',
+    source: 'https://github.com/supabase/auth/blob/master/internal/api/errors.go',
+    status: 400,
+    headers: { 'X-Supabase-Api-Version': '2024-01-01' },
+    body: { code: 'refresh_token_not_found', message: 'Invalid Refresh Token: Refresh Token Not Found' },
+    verdict: unavailable,
+    isRejected: supabase,
+  },
+  {
+    server: 'Supabase',
+    name: 'an error of its own, with a 500',
+    source: 'https://github.com/supabase/supabase-flutter/issues/1268',
+    status: 500,
+    body: { code: 'unexpected_failure', message: 'missing destination name refresh_token_hmac_key in *models.Session' },
+    verdict: unavailable,
+    isRejected: supabase,
+    withIsRejected: 'unavailable',
+  },
+  {
+    server: 'Supabase',
+    name: 'an outage, with a 522 of Cloudflare before it',
+    source: 'https://github.com/supabase/supabase/issues/44796',
+    status: 522,
+    body: '',
+    verdict: unavailable,
+    isRejected: supabase,
+    withIsRejected: 'unavailable',
+  },
+  {
+    server: 'Supabase, its OAuth server',
+    name: 'a refusal, in the manner of its own protocol',
+    source: 'https://github.com/supabase/auth/issues/2829',
+    status: 400,
+    body: { code: 400, error_code: 'refresh_token_not_found', msg: 'Invalid Refresh Token: Refresh Token Not Found' },
+    verdict: unavailable,
+    isRejected: supabaseOAuth,
+  },
+  {
+    server: 'Supabase, its OAuth server',
+    name: 'a refusal, once it is mended',
+    source: 'https://github.com/supabase/auth/pull/2660',
+    status: 400,
+    body: { error: 'invalid_grant', error_description: 'Refresh token is no longer valid; reauthorization is required.' },
+    verdict: rejected,
+    isRejected: supabaseOAuth,
+  },
+  {
+    server: 'Supabase, its OAuth server',
+    name: 'a user who is banned, once it is mended',
+    source: 'https://github.com/supabase/auth/blob/master/internal/api/oauthserver/token_errors.go',
+    status: 400,
+    body: { error: 'access_denied', error_description: 'User is not permitted to access this resource.' },
+    verdict: unavailable,
+    isRejected: supabaseOAuth,
   },
   {
     server: 'GitHub',
