@@ -78,6 +78,7 @@ export const reservations: Readonly<Record<string, Reservation>> = {
   'REQ-117': deviates(where, 'a number of milliseconds, and a function to hand them to'),
   'REQ-119': notYet('nothing counts anomalies; docs/monitoring.md says which events to count'),
   'REQ-125': deviates(where, 'the claims of the record; there is no `diagnose()` that says so'),
+  'REQ-127': deviates(where, 'who listens hears at once of what a refresh has brought, a moment before its lock is let go'),
   'REQ-128': deviates(otherNumbers, 'a fifth of a pause is left to chance, not all of it'),
   'REQ-132': deviates(where, 'a cold start after an eviction cannot be told from a first visit, and has no reason'),
   'REQ-134': notYet('nothing tells whether a frame is partitioned; two partitions are two sessions'),

@@ -26,7 +26,7 @@ export interface Session {
   readonly subscribe: (listener: (state: SessionState) => void) => () => void
 
   /**
-   * Listens to one kind of event; see {@link SessionEvents}. Runs outside every lock: a listener may call any method.
+   * Listens to one kind of event; see {@link SessionEvents}. A listener may call any method.
    * @returns the undo
    * @example
    * ```ts

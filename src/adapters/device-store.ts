@@ -13,7 +13,7 @@ interface Sealed {
 
 /**
  * Keeps the session on the device, for all tabs and the next visit: IndexedDB, sealed with AES-GCM under a key that script
- * cannot read out. Stops a thief of the files, not a script on your page. Falls back to memory where storage is refused.
+ * cannot read out. No look into the files shows a token; a copy of the whole profile may have the key, and a script on your page can use the session. Falls back to memory where storage is refused.
  * @example
  * ```ts
  * createSession({ attachTo, refresh, store: deviceStore() })   // what you get without asking
