@@ -355,6 +355,14 @@ export const recorded: readonly Recorded[] = [
   },
   {
     server: 'Keycloak',
+    name: 'a good refresh token, which a cluster has lost sight of',
+    source: 'https://github.com/keycloak/keycloak/issues/23687',
+    status: 400,
+    body: { error: 'invalid_grant', error_description: "Session doesn't have required client" },
+    verdict: rejected,
+  },
+  {
+    server: 'Keycloak',
     name: 'an outage, as a page of the router before it',
     source: 'https://github.com/entando/app-builder/issues/1100',
     status: 503,
