@@ -121,7 +121,8 @@ export function startLending(engine: Engine, { now }: Clock, cause: () => unknow
   }
 
   async function instead(target: Target, refused: Grip, invalid: boolean, signal: AbortSignal | null): Promise<Grip | null> {
-    if (mustLook(engine.state(), now())) await engine.look() // it has slept while the call was on its way
+    if (mustLook(engine.state(), now())) await abortable(engine.look(), signal) // it has slept while the call was on its way
+    if (refused.signal.aborted) return another(target, refused, signal)
     const goal = laterThan(refused, target)
     engine.feed({ type: 'token-refused', goal, invalid })
     if (!engine.state().refreshing && !fitting(engine.state(), goal, now())) return null

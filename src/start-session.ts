@@ -148,7 +148,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
     const found = await abortable(engine.obtain(need), signal)
     if (policy.cookie && afresh) {
       // What was asked before this call, here or in another tab, knows nothing of a login since (F10): it is asked once more.
-      const isRefused = found.type === 'ended' && found.end?.reason === 'rejected'
+      const isRefused = found.type === 'ended' && /^(rejected|refresh-expired)$/.test(found.end?.reason ?? '')
       if (isRefused) await engine.obtain({ ...need, session: null }) // until that run is over
       const isOld = found.type === 'token' && found.session === sessionIn(engine.state()) && (found.token.life?.from ?? begun) < begun
       if (isRefused || isOld) return refresh({ signal }).catch(() => void gripOf(found)) // as before, if nobody knows better
@@ -169,7 +169,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
     if (sealedIn) sealedIn.session = session
     const known = engine.state().held.record
     if (known?.session === session) return
-    const who = ((refresher.isSameUser || policy.cookie) && issued.subject) || subject // refreshes will be asked about the name that ID tokens have for the user
+    const who = (refresher.isSameUser && issued.subject) || subject // it will be asked about the name that ID tokens have for the user
     const seen = engine.signIn(arrival(session, (known?.generation ?? 0) + 1, who ?? null, policy.issuer, issued, clock.now()))
     if (sealedIn) sealedBefore.set(input, seen)
     return seen

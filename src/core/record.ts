@@ -25,6 +25,8 @@ interface CommonRecord {
   /** +1 with every claim. Goes on through everything, so that no two claims are ever mistaken for one another. */
   readonly fence: number
   readonly subject: string | null
+  /** Whom the server last called its user: the app may do so otherwise. */
+  readonly told?: string | null | undefined
   readonly bounds: Bounds
   /** The `id` of the refresher whose refresh token this is: it is never sent to another one (REQ-58). */
   readonly issuer: string

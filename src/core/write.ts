@@ -55,7 +55,7 @@ export function amend(found: SessionRecord | null, write: Write, now: Now): Sess
     case 'sign-in':
       // A sealed sign-in that was given before, in another session object: what has become of it since stays.
       return (write.unasked && (active || (found?.generation ?? 0) >= of.generation)) ||
-        (found?.session === of.session && found.generation > of.generation)
+        (found?.session === of.session && (found.generation > of.generation || (found.status === 'active' && found.claim)))
         ? null
         : { ...write.of, fence, generation: Math.max(found?.generation ?? 0, of.generation - 1) + 1 }
     case 'restore':

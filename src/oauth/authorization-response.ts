@@ -68,7 +68,7 @@ export async function redeem(client: Client, state: string, pending: Pending, an
     if (binding) await dpop?.keep(binding)
     Object.assign(client.memory, { idToken: tokens.id_token ?? null, subject: claims?.sub, isOut: false } satisfies Partial<Memory>)
     // The session counts from `sent`, however long the app keeps this.
-    const issued = { ...given, binding, sent }
+    const issued = { ...given, binding, sent, session: undefined }
     return seal({ claims: (claims as IdTokenClaims | undefined) ?? null, returnTo: pending.returnTo }, issued) as SignIn // what `SealedTokens` asks for is in its seal
   } catch (error) {
     if (binding) void dpop?.forget(binding)

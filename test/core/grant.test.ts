@@ -153,18 +153,23 @@ describe('what a refresh has brought', () => {
   const idToken = (sub: string) => `e30.${Buffer.from(JSON.stringify({ sub })).toString('base64url')}.`
 
   test.each([
-    { name: 'the same user', subject: 'ann', sub: 'ann', want: ownToken, is: {} },
-    { name: 'another user', subject: 'ann', sub: 'bob', want: ownToken, is: { subject: 'bob', session: 'new' } },
-    { name: 'a user where nobody was known', subject: null, sub: 'bob', want: ownToken, is: { subject: 'bob' } },
-    { name: 'another user, and was asked for one API', subject: 'ann', sub: 'bob', want: { ...ownToken, resource: 'urn:files' }, is: {} },
-  ])('F10: a cookie that brings tokens, and is now of $name: $is', ({ subject, sub, want, is }) => {
+    { name: 'the same user', subject: 'ann', told: 'ann', sub: 'ann', want: ownToken, is: { told: 'ann' } },
+    { name: 'the same user, whom the app calls otherwise', subject: '42', told: 'ann', sub: 'ann', want: ownToken, is: { told: 'ann' } },
+    { name: 'a user of whom only the app has spoken', subject: '42', told: null, sub: 'ann', want: ownToken, is: { told: 'ann' } },
+    { name: 'another user', subject: 'ann', told: 'ann', sub: 'bob', want: ownToken, is: { told: 'bob', subject: 'bob', session: 'new' } },
+    { name: 'a user where nobody was known', subject: null, told: null, sub: 'bob', want: ownToken, is: { told: 'bob', subject: 'bob' } },
+    {
+      name: 'another user, and was asked for one API',
+      subject: 'ann',
+      told: 'ann',
+      sub: 'bob',
+      want: { ...ownToken, resource: 'urn:files' },
+      is: {},
+    },
+  ])('F10: a cookie that brings tokens, and is now of $name: $is', ({ subject, told, sub, want, is }) => {
     const issued = readTokens({ access_token: 'b', id_token: idToken(sub) })
-    const {
-      retry: _,
-      grant: __,
-      bounds,
-      ...whose
-    } = renewal(active({ subject }), want, issued, at(500), now, () => 'new', { cookie: true })
+    const of = active({ subject, told })
+    const { retry: _, grant: __, bounds, ...whose } = renewal(of, want, issued, at(500), now, () => 'new', { cookie: true })
     expect(whose).toEqual(is)
     expect(bounds).toEqual('session' in is ? { signedInAt: epoch + 500 } : undefined)
   })

@@ -32,11 +32,14 @@ describe('F50, F52: a code is spent by an answer that a refresh would take, so a
     { name: 'no type', says: { token_type: undefined } },
     { name: 'a type that is null', says: { token_type: null } },
     { name: 'a lifetime as a text', says: { expires_in: '300' } },
+    { name: 'a session of the provider’s own', says: { session: 'theirs' } },
+    { name: 'one that is an object', says: { session: { id: 7 } } },
   ])('$name', async ({ says }) => {
-    const { session, signIn } = await answered(says)
+    const { session, store, signIn } = await answered(says)
     await session.signIn(signIn)
     expect(session.state).toMatchObject({ status: 'signed-in', expiresAt: expect.any(Number) })
     await expect(session.getToken()).resolves.toBe('access-1')
+    expect(await store.read('latchkey:code')).not.toMatch(/theirs|"id":7/)
   })
 
   test.each([
@@ -120,7 +123,7 @@ test('REQ-136: what is kept is what the lifecycle needs: of an ID token whose it
 })
 
 const known = [
-  ...['version', 'session', 'generation', 'fence', 'status', 'issuer', 'subject', 'claim'],
+  ...['version', 'session', 'generation', 'fence', 'status', 'issuer', 'subject', 'told', 'claim'],
   ...['signedInAt', 'age', 'lasts'].map((name) => `bounds.${name}`),
   ...['attempt', 'since', 'at', 'wait', 'binding'].map((name) => `retry.${name}`),
   ...['refreshToken', 'refreshLife.from', 'refreshLife.lasts', 'binding'].map((name) => `grant.${name}`),

@@ -56,6 +56,38 @@ describe('M5: what is wrong with an answer loses no refresh token', () => {
   })
 })
 
+test('M5, REQ-34: a token that is still good outlives a renewal that has brought none, and the refresh token of that is kept', async () => {
+  const script = scripted()
+  const s = scene({ session: { refresh: script.refresher } })
+  const [{ session }] = s.tabs
+  script.stage = s
+  await session.signIn(tokens('first'))
+  script.answers.push({ after: 0, give: { ...tokens('odd'), access_token: 'in\ntwo lines' } })
+  await until(s, () => script.asked.length)
+  expect((await settled(s, session.getToken())).value).toBe('access-first')
+  await s.advance(minutes(2))
+  expect(script.asked.map(({ token }) => token)).toEqual(['refresh-first', 'refresh-odd'])
+  expect(session.state).toMatchObject({ status: 'signed-in', trouble: null })
+})
+
+test('F35: who gives up while a tab that has slept looks is told at once', async () => {
+  const s = scene()
+  const [tab] = s.tabs
+  await tab.session.signIn(s.server.grant())
+  tab.hide()
+  s.server.onRequest(() => new Response(null, { status: 401 }))
+  s.latency = () => seconds(40)
+  const abort = new AbortController()
+  const call = watch(tab.session.fetch('https://server.test/me', { signal: abort.signal }), s.now)
+  await s.advance(seconds(79))
+  s.browser.behaviour.storeFault = () => 'hangs'
+  await s.advance(1_100)
+  abort.abort()
+  const at = s.now()
+  await s.advance(seconds(20))
+  expect(call.result).toMatchObject({ code: 'AbortError', took: at })
+})
+
 describe('F55, F77: a 401 that comes to a tab which has slept, and was told nothing of it', () => {
   test.each(['visible', 'hidden'])('leads to one refresh and one retry as any other does (%s)', async (how) => {
     const s = scene({ session: { keepFresh: 'on-demand' } })

@@ -196,6 +196,27 @@ describe('signIn', () => {
     }
   })
 
+  test.each([true, false])('F72: nor while the first one’s refresh is on its way (closed: %s)', async (closes) => {
+    const script = scripted()
+    const s = scene({
+      session: { attachTo: ['https://server.test', { url: 'https://files.test', resource: 'urn:files' }], refresh: script.refresher },
+    })
+    script.stage = s
+    const [tab] = s.tabs
+    const sealed = seal({}, { ...tokens('first') }) as Parameters<(typeof tab)['session']['signIn']>[0]
+    await settled(s, tab.session.signIn(sealed))
+    script.answers.push({ after: 400, give: tokens('second') })
+    const call = watch(tab.session.getToken({ resource: 'urn:files' }), s.now)
+    await s.advance(100)
+    if (closes) tab.session.close()
+    const again = s.secondSession(tab)
+    await settled(s, again.signIn(sealed))
+    const other = watch(again.getToken({ resource: 'urn:files' }), s.now)
+    await s.advance(seconds(30))
+    expect(script.asked.map(({ token }) => token)).toEqual(['refresh-first'])
+    expect([call.result?.value ?? call.result?.code, other.result?.value]).toEqual([closes ? 'closed' : 'access-second', 'access-second'])
+  })
+
   test('the same sealed sign-in twice is once', async () => {
     const s = scene()
     const sealed = seal({}, { ...s.server.grant() }) as Parameters<(typeof s.tabs)[0]['session']['signIn']>[0]
