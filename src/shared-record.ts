@@ -63,7 +63,6 @@ export function sharedRecord(
   let storing: Promise<unknown> = Promise.resolve()
   let recovering: Promise<void> | null = null
   let acting = 0 // sign-ins and sign-outs on their way to the store: until they are there, it says what was before
-
   let known: { readonly text: string | null; readonly found: SessionRecord | 'foreign' | null } | undefined
 
   return { look, commit, insist, askPeers, recover, restore }

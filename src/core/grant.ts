@@ -72,8 +72,8 @@ export function renewal(
     retry: isSame || lasts === 0 ? backOff(of.retry, now, true, null, 40_000) : isLate ? { ...late, wait: of.retry ? late.wait : 0 } : null,
     grant: {
       ...grantOf(issued, sent, of.generation + 1, key, told ?? left, of.grant.binding),
-      ...(issued.flaw && last && !isOther && { access: {} }),
-    }, // the one before may still be good
+      ...(issued.flaw && last && !isOther && { access: {} }), // the one before may still be good
+    },
     ...(told !== null && { bounds: { ...of.bounds, lasts: Math.max(sent.wall - signedInAt, 0) + told, expiry } }),
     ...(cookie && !key && subject && { told: subject }),
     ...(of.subject === null && subject && { subject }),

@@ -103,11 +103,9 @@ export function readTokens(input: unknown, { tokenless, salvage }: Reading = {})
   const access = token('access_token')
   const type = (text('token_type') ?? 'Bearer').toLowerCase()
   const refresh = token('refresh_token')
-  const flaw = access
-    ? /^(bearer|dpop)$/.test(type)
-      ? undefined
-      : malformed('token_type', 'is neither Bearer nor DPoP')
-    : malformed('access_token')
+  let flaw: TypeError | undefined
+  if (!access) flaw = malformed('access_token')
+  else if (!/^(bearer|dpop)$/.test(type)) flaw = malformed('token_type', 'is neither Bearer nor DPoP')
   if (flaw && !(salvage && refresh)) throw flaw
   const { binding = null, sent } = (sealedIn ?? {}) as Pick<Issued, 'binding' | 'sent'> // `latchkey/oauth` has put them there
   const { sub, iat, auth_time: authTime, session_expiry: sessionExpiry } = claimsOf(text('id_token'))

@@ -202,7 +202,7 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     if (fitting(state, goal, now) || now.mono - (state.refusedAt[key] ?? -Infinity) < (isUnknown ? 10_000 : 30_000)) return
     // That is how a token of unknown life ends; and a session with it, if nothing can renew it.
     if (isUnknown && !key && !canPresent(held.record, policy, now))
-      return change({ held: { ...held, deadlines: { [key]: { fresh: now, renew: now, expires: now } } } })
+      return change({ held: { ...held, deadlines: { ...held.deadlines, [key]: { fresh: now, renew: now, expires: now } } } })
     change({ refusedAt: { ...state.refusedAt, [key]: now.mono } })
     begin(goal, true)
   }

@@ -32,6 +32,7 @@ const somebody = active({ subject: null })
 const somebodyElse = active({ session: 't', subject: null })
 const nothingToPresent = active({ grant: { ...grant, refreshToken: null } })
 const opaque = active({ grant: { ...grant, refreshToken: null, access: { '': { ...access, life: null } } } })
+const opaqueOfTwo = active({ grant: { ...opaque.grant, access: { ...opaque.grant.access, 'urn:files ': access } } })
 
 const read = (record: Extract<Fact, { type: 'record-read' }>['record'], by: By = 'other-tab'): Fact => ({ type: 'record-read', record, by })
 const announceEnd = (record: ActiveRecord, reason: EndReason, by: By, now = soon): Order => ({
@@ -540,6 +541,19 @@ const table: Record<Fact['type'], readonly Row[]> = {
       fact: refused(),
       to: { held: { ...holding(opaque), deadlines: { '': { fresh: soon, renew: soon, expires: soon } } }, refreshing: true },
       orders: [{ do: 'expire', record: opaque }],
+    },
+    {
+      name: 'F51: and until it is written the tokens for other APIs are what they were',
+      from: signedIn({}, opaqueOfTwo),
+      fact: refused(),
+      to: {
+        held: {
+          ...holding(opaqueOfTwo),
+          deadlines: { ...holding(opaqueOfTwo).deadlines, '': { fresh: soon, renew: soon, expires: soon } },
+        },
+        refreshing: true,
+      },
+      orders: [{ do: 'expire', record: opaqueOfTwo }],
     },
     {
       name: 'F54: but not a refusal that gives no reason',
