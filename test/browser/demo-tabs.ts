@@ -99,6 +99,16 @@ export const isSignedIn = (page: Page) => page.waitForFunction(() => window.latc
 /** Every 400 ms, for as long as somebody is signed in. */
 export const callAllTheTime = (page: Page): Promise<void> => page.locator('#call-always').check()
 
+/** Eight tabs of one profile, signed in by the first, all of them calling the API. */
+export async function eightTabs(open: () => Promise<Page>): Promise<readonly Page[]> {
+  const first = await open()
+  await signIn(first)
+  const tabs = [first, ...(await Promise.all(Array.from({ length: 7 }, open)))]
+  await Promise.all(tabs.map(isSignedIn))
+  await Promise.all(tabs.map(callAllTheTime))
+  return tabs
+}
+
 export const ends = (page: Page) => page.evaluate(() => window.heard.ends)
 
 export const expirations = (page: Page) => page.evaluate(() => window.heard.expirations)

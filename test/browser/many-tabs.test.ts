@@ -1,8 +1,8 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { launchChromium } from './chromium.ts'
-import { callAllTheTime, ends, expirations, isSignedIn, number, signIn, stageDemo } from './demo-tabs.ts'
-import { calm, signIn as signInWithTokens, stage, statusOf } from './scene.ts'
+import { eightTabs, ends, expirations, number, stageDemo } from './demo-tabs.ts'
+import { calm, signIn, stage, statusOf } from './scene.ts'
 
 /** The long run has more of them: npm run test:long */
 const expiries = Number(process.env.LATCHKEY_EXPIRIES ?? 5)
@@ -17,16 +17,6 @@ beforeAll(async () => {
   browser = await launchChromium({ whole: true })
 })
 afterAll(() => browser?.close())
-
-/** Eight tabs of one profile, signed in by the first, all of them calling the API. */
-async function eightTabs(open: () => Promise<Page>): Promise<readonly Page[]> {
-  const first = await open()
-  await signIn(first)
-  const tabs = [first, ...(await Promise.all(Array.from({ length: 7 }, open)))]
-  await Promise.all(tabs.map(isSignedIn))
-  await Promise.all(tabs.map(callAllTheTime))
-  return tabs
-}
 
 test(
   `eight tabs that call all the time refresh once per expiry, ${expiries} times over, and no call fails (F01, F16, F58, REQ-39)`,
@@ -64,34 +54,6 @@ test(
   (expiries + 3) * lifetime * 1000,
 )
 
-test('a sign-out in one tab is told once in each of the seven others within 500 ms, and each of its tokens revoked once (F09, REQ-61, REQ-65)', async () => {
-  const { demo, faults, open } = await stageDemo(browser)
-  const [here, ...others] = await eightTabs(open)
-  await expect.poll(() => demo.api.counters.answered).toBeGreaterThan(20)
-
-  const began = await here!.evaluate(() => {
-    const at = Date.now()
-    document.getElementById('sign-out')?.click()
-    return at
-  })
-  for (const tab of others) await expect.poll(async () => (await ends(tab)).length).toBe(1)
-  const last = Math.max(...(await Promise.all(others.map(async (tab) => (await ends(tab))[0]!.heardAt))))
-  expect(last - began, 'ms').toBeLessThanOrEqual(500)
-
-  await expect.poll(() => demo.provider.counters.revocations).toBe(2)
-  const { answered } = demo.api.counters
-  await calm(1_200) // three rounds of calls, if anybody still made them
-  expect(demo.api.counters.answered).toBe(answered)
-  expect(demo.api.counters.refused).toBe(0)
-  expect(demo.provider.counters).toMatchObject({ refreshes: 0, revocations: 2 })
-  for (const tab of others) {
-    expect((await ends(tab)).map(({ reason, by }) => `${reason} ${by}`)).toEqual(['signed-out other-tab'])
-    expect(await expirations(tab)).toEqual([]) // somebody wanted it
-  }
-  expect((await ends(here!)).map(({ reason, by }) => `${reason} ${by}`)).toEqual(['signed-out this-tab'])
-  expect(faults).toEqual([])
-})
-
 test('when the server has revoked the refresh token, each tab is told once, after one request, and the dead tokens rest (F57, F30)', async () => {
   const { demo, faults, open } = await stageDemo(browser)
   const tabs = await eightTabs(open)
@@ -118,7 +80,7 @@ test(
     const tabs: Page[] = []
     for (let index = 0; index < storm.tabs; index++) tabs.push(await open())
     server.rules.lifetime = 6
-    await signInWithTokens(tabs[0]!, server)
+    await signIn(tabs[0]!, server)
     for (const tab of tabs) await expect.poll(() => statusOf(tab)).toBe('signed-in')
 
     server.rules.failing = 9 // with ten it would be the same tabs all the time

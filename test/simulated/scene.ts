@@ -89,8 +89,8 @@ export function watch(work: Promise<unknown>, now: () => number): { result: Resu
 }
 
 /** A call that a signed-in user's page makes. */
-export const callFrom = ({ session }: { readonly session: Session }): Promise<number> =>
-  session.fetch('https://server.test/me').then(({ status }) => status)
+export const callFrom = ({ session }: { readonly session: Session }, url = 'https://server.test/me'): Promise<number> =>
+  session.fetch(url).then(({ status }) => status)
 
 /** Random delays everywhere, as of slow disks and busy machines: from the seed alone. */
 export function roughen({ browser }: Pick<Insides, 'browser'>, seed: number, { store = 20, message = 20, lock = 5 } = {}): () => number {

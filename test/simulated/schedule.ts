@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Limits, Refresher, RefreshRequest } from 'latchkey'
+import type { Refresher, RefreshRequest, SessionOptions } from 'latchkey'
 import { limits } from 'latchkey/limits'
 import type { Tab } from '../../src/testing/world.ts'
 import { isLeakAtAGlance } from '../sightings.ts'
@@ -31,6 +31,8 @@ const steps = {
   act: fc.record({ do: fc.constantFrom('call', 'refresh', 'hide', 'show', 'instance'), tab }),
   signIn: fc.record({ do: only('signIn'), tab, subject: fc.constantFrom('one', 'two') }),
   signOut: fc.record({ do: only('signOut'), tab }),
+  /** Of an API that wants tokens of its own. */
+  mail: fc.record({ do: only('call mail'), tab }),
   /** Whatever goes wrong at times, and is mended by trying again. */
   mishap: fc.record({ do: fc.constantFrom('503', 'store fails', 'loses a message') }),
   /** Of the machine, for all its tabs. */
@@ -45,6 +47,11 @@ const steps = {
   ),
   fault: fc.record({ do: fc.constantFrom('503', 'store fails', 'answer-lost', 'request-lost', 'hang', 'slow', 'evict') }),
 }
+
+const mail = { url: 'https://mail.test/', resource: 'urn:mail' }
+
+/** How the sessions are made, where it is not as always. */
+type Options = Partial<Pick<SessionOptions, 'attachTo' | 'limits'>>
 
 /** How often of ten which kind of step comes. */
 type Mixture = Partial<Record<keyof typeof steps, number>>
@@ -130,14 +137,14 @@ function oversee(records: Map<string, string>, broken: string[]): void {
   }
 }
 
-async function play({ seed, hasLocks, steps }: Setting, rotation: Rotation, limits?: Limits): Promise<Played> {
+async function play({ seed, hasLocks, steps }: Setting, rotation: Rotation, options?: Options): Promise<Played> {
   const seen: unknown[] = []
   const refresh: Refresher = {
     id: 'https://server.test',
     refresh: (request) => watcher.sends(request, s.server.refresher.refresh(request)),
     revoke: async (request) => s.server.refresher.revoke?.(request),
   }
-  const s = scene({ tabs: 3, seed, rotation, session: { refresh, limits } }, { see: (_, value) => void seen.push(value) })
+  const s = scene({ tabs: 3, seed, rotation, session: { refresh, ...options } }, { see: (_, value) => void seen.push(value) })
   const fetches = new Map<Tab, typeof globalThis.fetch>()
   const watcher = overseer(s.now, rotation, (fetch) =>
     live.some((one) => fetches.get(one) === fetch && one.session.state.status === 'signed-out'),
@@ -168,6 +175,7 @@ async function play({ seed, hasLocks, steps }: Setting, rotation: Rotation, limi
     if (['key', 'show', 'thaw', 'crash'].includes(step.do)) presence.possible.push(s.now())
     if (step.do === 'advance') await s.advance(step.span ?? 0)
     else if (step.do === 'call') keep(callFrom(here))
+    else if (step.do === 'call mail') keep(callFrom(here, mail.url))
     else if (step.do === 'refresh') keep(here.session.refresh())
     else if (step.do === 'key') {
       here.thaw() // who presses a key sees the tab
@@ -221,7 +229,12 @@ async function play({ seed, hasLocks, steps }: Setting, rotation: Rotation, limi
 }
 
 /** What holds whatever happened; `crashes`: whoever waited in a tab that is gone is not asked for. */
-function violations({ s, live, ears, work, broken, last }: Played, rotation: Rotation, steps: readonly Step[], limits?: Limits): string[] {
+function violations(
+  { s, live, ears, work, broken, last }: Played,
+  rotation: Rotation,
+  steps: readonly Step[],
+  options?: Options,
+): string[] {
   const found = [...broken]
   const must = (holds: boolean, what: string) => void (holds || found.push(what))
   const has = (...what: string[]) => steps.some((step) => what.includes(step.do))
@@ -238,7 +251,7 @@ function violations({ s, live, ears, work, broken, last }: Played, rotation: Rot
   for (const { ended, expired } of ears.values()) {
     must(new Set(ended.map(({ sessionId }) => sessionId)).size === ended.length, 'an end was announced twice in one tab')
     must(ended.filter(({ reason }) => reason !== 'signed-out').length === expired.length, 'an end is not what it was announced as')
-    const never = limits ? ['refresh-expired'] : ['refresh-expired', 'idle', 'max-age']
+    const never = options?.limits ? ['refresh-expired'] : ['refresh-expired', 'idle', 'max-age']
     for (const { reason } of ended) must(!never.includes(reason), `I4: a session ended ${reason}`)
     // No fault of ours or of the network makes a server refuse what is still good, unless it rotates.
     must(rotation !== 'static' || ended.every(({ reason }) => reason !== 'rejected'), 'I4: a session ended, rejected')
@@ -270,7 +283,7 @@ interface Chance {
   readonly title: string
   readonly rotation: Rotation
   readonly mixture: Mixture
-  readonly limits?: Limits
+  readonly options?: Options
   /** Which of the steps are played. */
   readonly played?: (steps: readonly Step[]) => readonly Step[]
   readonly also?: (played: Played, steps: readonly Step[]) => readonly string[]
@@ -362,6 +375,8 @@ const explained = ({ ears }: Played): readonly string[] =>
     ? ['I4: a session ended, rejected, and no answer is said to have been lost']
     : []
 
+const severalApis: Options = { attachTo: ['https://server.test', mail] }
+
 const users: Mixture = { advance: 3, act: 4, signIn: 1, signOut: 1, mishap: 1 }
 const lives: Mixture = { advance: 3, act: 4, life: 2, fault: 2 }
 
@@ -382,10 +397,25 @@ export const chances = {
     mixture: { ...users, ownClock: 1 },
     also: blameless,
   },
+  apis: {
+    title: 'the same, where one of two APIs wants tokens of its own',
+    rotation: 'strict',
+    mixture: { ...users, mail: 3, ownClock: 1 },
+    options: severalApis,
+    also: blameless,
+  },
   lives: {
     title: 'tabs that freeze and die, networks that go and come back, storage that is cleared: nobody is signed out',
     rotation: 'static',
     mixture: lives,
+    played: noneForgets,
+    also: unharmed,
+  },
+  apisOfLives: {
+    title: 'the same, where one of two APIs wants tokens of its own',
+    rotation: 'static',
+    mixture: { ...lives, mail: 3 },
+    options: severalApis,
     played: noneForgets,
     also: unharmed,
   },
@@ -408,7 +438,7 @@ export const chances = {
     title: 'users who are there or not, in tabs that freeze and die: no end before its time, and none left after it',
     rotation: 'static',
     mixture: { advance: 2, act: 2, life: 2, presence: 3 },
-    limits: limits({ idle: idleLimit, maxAge: longestSession }),
+    options: { limits: limits({ idle: idleLimit, maxAge: longestSession }) },
     also: punctual,
   },
   everything: {
@@ -430,11 +460,11 @@ export async function tryChances(kind: keyof typeof chances, count: number, limi
 }
 
 /** Fails with what was broken and the trace that led there. */
-const chanceOf = ({ rotation, mixture, limits: given, played = (steps) => steps, also }: Chance) =>
+const chanceOf = ({ rotation, mixture, options, played = (steps) => steps, also }: Chance) =>
   fc.asyncProperty(schedule(mixture), async (setting) => {
     const steps = played(setting.steps)
-    const result = await play({ ...setting, steps }, rotation, given)
-    const found = [...violations(result, rotation, steps, given), ...(also?.(result, steps) ?? [])]
+    const result = await play({ ...setting, steps }, rotation, options)
+    const found = [...violations(result, rotation, steps, options), ...(also?.(result, steps) ?? [])]
     result.s.world.close()
     if (found.length > 0) throw new Error([...found, traceOf({ ...setting, steps }, rotation)].join('\n'))
   })
