@@ -1,5 +1,5 @@
 /**
- * Goes through the orders in which the steps of two tabs can come, with one fault and with two, against the invariants of the refresh
+ * Goes through the orders in which the steps of two tabs can come, with one fault and with two, and with two APIs, against the invariants of the refresh
  * protocol. Takes hours; words of a configuration's name narrow it: `npm run explore -- strict locks 'slow store'`. LATCHKEY_WORLDS is how many it
  * visits of each pair, at most, and of each single fault fifteen times that. What it has found is kept for `npm run reliability`.
  */
@@ -11,7 +11,7 @@ import { type Fault, faults, type Setting } from '../test/explorer/world.ts'
 import { keepRun } from './long-runs.ts'
 
 /** What to visit. `limit`: worlds, at most. */
-interface Plan extends Pick<Setting, 'faults' | 'interruptions'> {
+interface Plan extends Pick<Setting, 'faults' | 'interruptions' | 'severalApis'> {
   readonly limit: number
 }
 
@@ -23,6 +23,7 @@ const pairs = faults.flatMap((fault, index) => faults.slice(index).map((other) =
 
 const plans: readonly Plan[] = [
   ...singles.map((found) => ({ faults: found, limit: 15 * most })),
+  ...singles.map((found) => ({ faults: found, severalApis: true, limit: most })),
   ...pairs.map((found) => ({ faults: found, interruptions: 1, limit: most })),
 ]
 

@@ -161,12 +161,11 @@ export function startSession(settings: Settings, ports: Ports): Session {
     if (engine.state().closed) gripOf({ type: 'closed' })
     if (subject !== undefined && typeof subject !== 'string') throw new TypeError('`subject` must be a text.')
     const issued = readTokens(input)
-    const sealedIn = open(input) as { session?: string } | undefined
+    const sealedIn = open(input) as { readonly session?: string } | undefined
     const before = sealedIn && sealedBefore.get(input)
     if (before) return before
-    // In whatever session object it is given again, it is the session that it was.
+    // In whatever session object a sealed sign-in is given again, it is the session that it was.
     const session = sealedIn?.session ?? random.id()
-    if (sealedIn) sealedIn.session = session
     const known = engine.state().held.record
     if (known?.session === session) return
     const who = (refresher.isSameUser && issued.subject) || subject // it will be asked about the name that ID tokens have for the user

@@ -64,20 +64,20 @@ export function renewal(
   const isLate = (lasts ?? Infinity) * 0.9 <= now.mono - sent.mono
   // A cookie may have become another user's, who has signed in on a page of the server: that is another session (F10). Who was unknown counts
   // as another, unless there are tokens: an app signs in with those, and may call their user as it likes, or not at all.
-  const isOther = cookie && !key && subject && subject !== (text ? (of.told ?? subject) : of.subject)
-  const left = isOther ? null : bound && Math.max(bound - (sent.wall - signedInAt), 0)
+  const isAnothers = cookie && !key && subject && subject !== (text ? (of.told ?? subject) : of.subject)
+  const left = isAnothers ? null : bound && Math.max(bound - (sent.wall - signedInAt), 0)
   // An ID token that is sent along again says how much was left when it was made.
   const told = expiry && expiry === of.bounds.expiry ? null : issued.sessionLasts
   return {
     retry: isSame || lasts === 0 ? backOff(of.retry, now, true, null, 40_000) : isLate ? { ...late, wait: of.retry ? late.wait : 0 } : null,
     grant: {
       ...grantOf(issued, sent, of.generation + 1, key, told ?? left, of.grant.binding),
-      ...(issued.flaw && last && !isOther && { access: {} }), // the one before may still be good
+      ...(issued.flaw && last && !isAnothers && { access: {} }), // the one before may still be good
     },
     ...(told !== null && { bounds: { ...of.bounds, lasts: Math.max(sent.wall - signedInAt, 0) + told, expiry } }),
     ...(cookie && !key && subject && { told: subject }),
     ...(of.subject === null && subject && { subject }),
-    ...(isOther && { subject, session: newId(), bounds: { signedInAt: sent.wall, ...(told !== null && { lasts: told, expiry }) } }),
+    ...(isAnothers && { subject, session: newId(), bounds: { signedInAt: sent.wall, ...(told !== null && { lasts: told, expiry }) } }),
   }
 }
 

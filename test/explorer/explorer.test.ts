@@ -60,6 +60,15 @@ describe.each(places)('a server of $rotation rotation, Web Locks: $hasLocks', (p
     expect(found.isWhole).toBe(true)
   })
 
+  test.for(few.map((faults) => ({ faults })))(
+    'F60: nor does it break any that the tabs want tokens for two APIs: $faults',
+    async ({ faults }, { task }) => {
+      const found = await look({ ...place, faults, severalApis: true }, 10_000)
+      note(task, countsOf(found))
+      expect(wrong(found)).toBe('')
+    },
+  )
+
   // These can happen at any point, and everything comes differently after: with few interruptions, then, and as far as a limit.
   test.for<{ faults: readonly Fault[] }>([
     { faults: ['sign-out'] },

@@ -9,7 +9,12 @@ import { type Setting, type Shared, type Stored, storedIn, type Tab, type World 
 const losesAnswers: readonly string[] = ['crash', 'lost', 'freeze', 'slow']
 
 /** When a tab sends a refresh. */
-export function atSending({ tabs, shared }: World, sender: number, token: string | null, { rotation, faults }: Setting): string | null {
+export function atSending(
+  { tabs, shared }: World,
+  sender: number,
+  token: string | null,
+  { rotation, faults, severalApis }: Setting,
+): string | null {
   const own = tabs[sender] as Tab
   const session = own.moment.face.status === 'signed-in' ? own.moment.face.session : null
   if (!session || userOfSession(session) !== userOf(token)) return 'I6: a token is presented by a tab that knows its session to be over'
@@ -27,7 +32,7 @@ export function atSending({ tabs, shared }: World, sender: number, token: string
     const open = requests.find((request) => request.token === token && shared.time < request.sentAt + refreshTimeout)
     if (open && life !== 'dead') return 'I2: a refresh is sent while another one is outstanding'
   }
-  if (faults.length === 0 && shared.presentations > 0) return 'P1: two refreshes for one expiry, and no fault'
+  if (faults.length === 0 && shared.presentations > Number(severalApis ?? false)) return 'P1: a refresh that was not due, and no fault'
   return null
 }
 
@@ -43,11 +48,13 @@ export function atWriting({ shared }: World, before: Stored | null, next: Stored
   return null
 }
 
-function atEnding(shared: Shared, before: Stored | null, next: Stored, { rotation }: Setting): string | null {
+function atEnding(shared: Shared, before: Stored | null, next: Stored, { rotation, severalApis }: Setting): string | null {
   if (next.reason === 'signed-out') return shared.used.includes('sign-out') ? null : 'I4: signed out, and nobody asked for it'
   if (next.reason !== 'rejected') return `I4: ended, ${next.reason}`
   if (before?.grant && !shared.server.refused.includes(before.grant.refreshToken)) return 'I4: ended, and nobody rejected the stored token'
-  const isInherent = rotation === 'strict' ? shared.used.some((fault) => losesAnswers.includes(fault)) : shared.used.length > 1
+  // A grace window is of no use where the other API's refresh has spent the successor.
+  const isHarsh = rotation === 'strict' || (rotation === 'grace' && severalApis)
+  const isInherent = isHarsh ? shared.used.some((fault) => losesAnswers.includes(fault)) : shared.used.length > 1
   return isInherent ? null : 'I4: the server rejected the stored token, and no fault explains it'
 }
 
@@ -93,10 +100,11 @@ export function atHanding({ tabs, shared }: World, tab: number, token: string): 
 }
 
 /** When time is about to pass: nobody waits for longer than was promised. */
-export function atPassing({ tabs }: World, to: number): string | null {
+export function atPassing({ tabs }: World, to: number, { severalApis }: Setting): string | null {
+  const turn = refreshTimeout + 2_000
   for (const { life, wasFrozen, waiting } of tabs) {
     if (life !== 'alive' || wasFrozen) continue
-    const late = waiting.find(([what, since]) => to > since + (what === 'call' ? refreshTimeout + 2_000 : 20_000))
+    const late = waiting.find(([what, since]) => to > since + (what === 'call' ? (severalApis ? 2 * turn : turn) : 20_000))
     if (late) return `I5: a ${late[0]} has not settled in time`
   }
   return to > longest ? 'I5, I7: no rest' : null

@@ -8,8 +8,8 @@ import { startSession } from '../../src/start-session.ts'
 /** What can reach a tab. `at`: the time then, in ms since the scene began. */
 export type Told = { readonly at: number } & (
   | { readonly what: 'start'; readonly name: string; readonly hasLocks: boolean }
-  /** A caller needs a token; the user signs out; somebody else signs in. */
-  | { readonly what: 'call' | 'sign-out' | 'sign-in' }
+  /** A caller needs a token, of the session's own or for another API; the user signs out; somebody else signs in. */
+  | { readonly what: 'call' | 'call mail' | 'sign-out' | 'sign-in' }
   /** The store's answer: a text, nothing, whether it replaced, or that it failed. */
   | { readonly what: 'stored'; readonly op: number; readonly answer: string | null | boolean | Failure }
   | { readonly what: 'locked'; readonly op: number }
@@ -65,6 +65,7 @@ export interface Reaction {
 
 export const issuer = 'https://server.test'
 export const refreshTimeout = 10_000
+const mail = { url: 'https://mail.test', resource: 'urn:mail' }
 /** The wall clock when the scene begins. */
 export const epoch = 1_000_000_000
 
@@ -146,7 +147,7 @@ export function createLiveTab(): { readonly tell: (told: Told) => Promise<Reacti
 
   function start(): Session {
     // Nothing is renewed ahead of need: what happens around an expiry begins with the two callers.
-    const settings = resolveOptions({ attachTo: ['https://api.test'], refresh: refresher, keepFresh: 'on-demand' }, null)
+    const settings = resolveOptions({ attachTo: ['https://api.test', mail], refresh: refresher, keepFresh: 'on-demand' }, null)
     const started = startSession(settings, ports)
     started.on('diagnostic', ({ sessionId, generation, detail }) => {
       face = { ...face, session: sessionId, generation, refreshing: detail.refreshing === true }
@@ -171,6 +172,8 @@ export function createLiveTab(): { readonly tell: (told: Told) => Promise<Reacti
         return
       case 'call':
         return follow('call', session!.getToken())
+      case 'call mail':
+        return follow('call', session!.getToken({ resource: mail.resource }))
       case 'sign-out':
         return follow('sign-out', session!.signOut())
       case 'sign-in':

@@ -11,5 +11,5 @@ export function rowOf({ setting, schedules, worlds, steps, violations, isWhole }
 }
 
 /** Rotation, locks and faults: `strict, no locks, crash + slow store`. */
-export const nameOf = ({ rotation, hasLocks, faults, mutation }: Setting): string =>
-  `${rotation}, ${hasLocks ? 'locks' : 'no locks'}, ${[...faults, mutation].filter(Boolean).join(' + ') || 'no fault'}`
+export const nameOf = ({ rotation, hasLocks, severalApis, faults, mutation }: Setting): string =>
+  `${rotation}, ${hasLocks ? 'locks' : 'no locks'}${severalApis ? ', several APIs' : ''}, ${[...faults, mutation].filter(Boolean).join(' + ') || 'no fault'}`

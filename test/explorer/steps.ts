@@ -42,7 +42,7 @@ export interface Rules {
  *   `freeze`); all else is so fast that only its order counts.
  * - A tab's timers ring in the order in which they are due; messages, and the answers of the store to one tab, come in the order in
  *   which they were sent. So it is in browsers.
- * - As long as neither tab has done anything, they are the same but for their names: the first thing happens to A.
+ * - As long as neither tab has done anything, and both will want the same, they are the same but for their names: the first thing happens to A.
  * - That the server has confirmed a revocation is heard at once: all that comes of it is what `signOut` resolves with.
  * - Some steps change nothing until something else happens, and happen just before that: the store is cleared before the store is
  *   used (or at rest); a tab freezes before something would reach it; it thaws before something reaches it; a thing is slow when time
@@ -52,7 +52,7 @@ export function createRules(setting: Setting, memory: TabMemory): Rules {
   const doings = createDoings(setting, memory)
 
   function next(world: World): Choice {
-    const found = [...both.flatMap((tab) => (tab === 0 || !world.tabs.every(isUntouched) ? ofTab(tab, world) : []))]
+    const found = [...both.flatMap((tab) => (tab === 0 || setting.severalApis || !world.tabs.every(isUntouched) ? ofTab(tab, world) : []))]
     const isDue = found.some((step) => step.isDue)
     if (isDue) found.push(...both.flatMap((tab) => slowness(tab, world, found)))
     const passing = isDue ? null : passes(world)
@@ -92,7 +92,7 @@ export function createRules(setting: Setting, memory: TabMemory): Rules {
       isDue: false,
       about: null,
       take(course) {
-        course.violation = atPassing(course, to)
+        course.violation = atPassing(course, to, setting)
         course.shared = { ...course.shared, time: to }
       },
     }
@@ -194,7 +194,9 @@ export function createRules(setting: Setting, memory: TabMemory): Rules {
     if (!hasCalled)
       reach(
         'is called',
-        telling({ what: 'call' }, (course) => change(course, tab, { hasCalled: true, waiting: [...waiting, ['call', shared.time]] })),
+        telling({ what: setting.severalApis && tab === 1 ? 'call mail' : 'call' }, (course) =>
+          change(course, tab, { hasCalled: true, waiting: [...waiting, ['call', shared.time]] }),
+        ),
       )
     if (resumed)
       reach(

@@ -48,6 +48,8 @@ export interface Setting {
    * with one or two, and there are far fewer such schedules.
    */
   readonly interruptions?: number
+  /** B calls an API that wants a token of its own: two refreshes are due, one after the other. */
+  readonly severalApis?: boolean
   readonly mutation?: Mutation
 }
 

@@ -180,7 +180,7 @@ describe('signIn', () => {
     for (const loading of [true, false]) {
       const s = scene({ tabs: 2 })
       const [tab, other] = s.tabs
-      const sealed = seal({}, { ...s.server.grant() }) as Parameters<(typeof tab)['session']['signIn']>[0]
+      const sealed = seal({}, { ...s.server.grant(), session: 'sealed' }) as Parameters<(typeof tab)['session']['signIn']>[0]
       await settled(s, tab.session.signIn(sealed))
       if (before === 'refreshed') for (let times = 0; times < 2; times++) await settled(s, tab.session.refresh())
       else await settled(s, tab.session.signOut())
@@ -203,7 +203,7 @@ describe('signIn', () => {
     })
     script.stage = s
     const [tab] = s.tabs
-    const sealed = seal({}, { ...tokens('first') }) as Parameters<(typeof tab)['session']['signIn']>[0]
+    const sealed = seal({}, { ...tokens('first'), session: 'sealed' }) as Parameters<(typeof tab)['session']['signIn']>[0]
     await settled(s, tab.session.signIn(sealed))
     script.answers.push({ after: 400, give: tokens('second') })
     const call = watch(tab.session.getToken({ resource: 'urn:files' }), s.now)
@@ -219,7 +219,7 @@ describe('signIn', () => {
 
   test('the same sealed sign-in twice is once', async () => {
     const s = scene()
-    const sealed = seal({}, { ...s.server.grant() }) as Parameters<(typeof s.tabs)[0]['session']['signIn']>[0]
+    const sealed = seal({}, { ...s.server.grant(), session: 'sealed' }) as Parameters<(typeof s.tabs)[0]['session']['signIn']>[0]
     await Promise.all([s.tabs[0].session.signIn(sealed), s.tabs[0].session.signIn(sealed)])
     await s.tabs[0].session.signIn(sealed)
     expect(s.earOf(s.tabs[0]).signedIn).toHaveLength(1)

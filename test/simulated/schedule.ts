@@ -398,9 +398,9 @@ export const chances = {
     also: blameless,
   },
   apis: {
-    title: 'the same, where one of two APIs wants tokens of its own',
+    title: 'users who come and go, and one of two APIs that wants tokens of its own: no reuse, no rejection, all agree',
     rotation: 'strict',
-    mixture: { ...users, mail: 3, ownClock: 1 },
+    mixture: { ...users, mail: 3, clock: 1 },
     options: severalApis,
     also: blameless,
   },
@@ -412,7 +412,7 @@ export const chances = {
     also: unharmed,
   },
   apisOfLives: {
-    title: 'the same, where one of two APIs wants tokens of its own',
+    title: 'tabs that freeze and die, and one of two APIs that wants tokens of its own: nobody is signed out',
     rotation: 'static',
     mixture: { ...lives, mail: 3 },
     options: severalApis,
