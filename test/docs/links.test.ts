@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 
@@ -28,4 +28,26 @@ test('every link from one document to another leads to a file, and to a heading 
   )
   expect(links.length).toBeGreaterThan(50)
   expect(links.filter(({ from, link }) => !leadsSomewhere(from, link))).toEqual([])
+})
+
+/** Where npm packs it: what `files` names, and what it packs in any case. */
+const { files }: { readonly files: readonly string[] } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
+const covers = (rule: string, path: string) => path === rule || path.startsWith(`${rule}/`)
+const isPublished = (path: string): boolean =>
+  ['README.md', 'LICENSE', ...files].some((rule) => covers(rule, path)) &&
+  !files.some((rule) => rule.startsWith('!') && covers(rule.slice(1), path))
+
+test('a document that is published leads to nothing that is not', () => {
+  const links = documents.filter(isPublished).flatMap((from) =>
+    [...readFileSync(root + from, 'utf8').matchAll(/\]\((?!\w+:)([^)\s#]+)[^)]*\)/g)].map(([, link = '']) => ({
+      from,
+      to: relative(root, resolve(root, dirname(from), link)),
+    })),
+  )
+  expect(links.length).toBeGreaterThan(50)
+  expect(links.filter(({ to }) => !isPublished(to))).toEqual([])
+})
+
+test('what is published is documents and the build: the records of long runs stay here', () => {
+  expect(isPublished('docs/runs/explore.json')).toBe(false)
 })
