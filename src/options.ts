@@ -32,7 +32,7 @@ export interface SessionOptions {
    */
   readonly name?: string | undefined
 
-  /** Where the session is kept. @defaultValue `deviceStore()` */
+  /** Where the session is kept. Give none on a server that renders pages: with one a session starts there, too. @defaultValue `deviceStore()` */
   readonly store?: Store | undefined
 
   /** The fetch underneath, for tests, instrumentation, or a framework's own. It is given a string and an init, or a Request. @defaultValue the global `fetch`, looked up at each call */

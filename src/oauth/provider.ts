@@ -31,7 +31,7 @@ export interface OAuthOptions {
    */
   readonly parameters?: Readonly<Record<string, string | readonly string[]>> | undefined
   /**
-   * Is this answer to a refresh a refusal for good? For providers that do not say `invalid_grant`. `json` is `undefined` if the body is not JSON.
+   * Is this answer to a refresh a refusal for good? In the place of the default. For providers that do not say `invalid_grant`. `json` is `undefined` if the body is not JSON.
    * @defaultValue `invalid_grant`, `interaction_required` and `login_required`, with a 4xx
    */
   readonly isRejected?: ((status: number, json: unknown) => boolean) | undefined

@@ -12,7 +12,7 @@ export interface BackendForFrontendOptions {
   readonly logout: string
   /** @defaultValue `{ header: 'X-Requested-With', value: 'latchkey' }` */
   readonly csrf?: Csrf | undefined
-  /** Does this answer of `session` say that there is no session? `json` is `undefined` if the body is not JSON. @defaultValue a 401 that is not a web page, or an `invalid_grant` */
+  /** Does this answer of `session` say that there is no session? In the place of the default, so name the 401, too. `json` is `undefined` if the body is not JSON. @defaultValue a 401 that is not a web page, or an `invalid_grant` */
   readonly isRejected?: ((status: number, json: unknown) => boolean) | undefined
 }
 

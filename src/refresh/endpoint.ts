@@ -16,7 +16,7 @@ export interface RefreshEndpointOptions {
   readonly body?: ((refreshToken: string) => unknown) | undefined
   /** Finds the tokens in an unusual answer. @defaultValue both spellings, also inside `data` or `tokens` */
   readonly parse?: ((json: unknown) => TokenResponse | Tokens) | undefined
-  /** Is this answer a refusal for good? `json` is `undefined` if the body is not JSON. @defaultValue `invalid_grant`, `interaction_required` or `login_required` with a 4xx, or a 401 that is not a web page */
+  /** Is this answer a refusal for good? In the place of the default, so name what of that your server says, too. `json` is `undefined` if the body is not JSON. @defaultValue `invalid_grant`, `interaction_required` or `login_required` with a 4xx, or a 401 that is not a web page */
   readonly isRejected?: ((status: number, json: unknown) => boolean) | undefined
 }
 

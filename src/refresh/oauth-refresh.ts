@@ -13,7 +13,7 @@ export interface OAuthRefreshOptions {
   /** RFC 7009. @defaultValue sign-out revokes nothing */
   readonly revocationEndpoint?: string | undefined
   /**
-   * Is this answer a refusal for good? For servers that do not say `invalid_grant`. `json` is `undefined` if the body is not JSON.
+   * Is this answer a refusal for good? In the place of the default. For servers that do not say `invalid_grant`. `json` is `undefined` if the body is not JSON.
    * @defaultValue `invalid_grant`, `interaction_required` and `login_required`, with a 4xx
    */
   readonly isRejected?: ((status: number, json: unknown) => boolean) | undefined
