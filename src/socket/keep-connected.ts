@@ -7,7 +7,7 @@ import { connect } from './connect.ts'
 
 /**
  * Keeps one authenticated connection: opens it with a fresh token, again after a loss, calls `renew` (or reopens) on new tokens, closes it
- * at the end of the session. The token goes where `open` puts it: a first message or a ticket, not a URL.
+ * at the end of the session. The token goes where `open` puts it: a first message or a ticket, not a URL. What `renew` is given may still be connecting.
  *
  * Pauses between attempts grow from a second to a minute, and end when the network is back, the page is looked at again, or there are
  * new tokens. A page that is frozen, or left for another one, is disconnected until it is back. When `signal` aborts, `open` may stop:
