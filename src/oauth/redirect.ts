@@ -39,7 +39,7 @@ export async function signInRedirect(provider: OAuthProvider, request: SignInReq
  * @throws LatchkeyError `sign_in_failed`, `sign_in_cancelled`
  * @example
  * ```ts
- * const back = await handleRedirect(provider)
+ * const back = await handleRedirect(provider).catch(showFailure)
  * if (back) await session.signIn(back)
  * ```
  */

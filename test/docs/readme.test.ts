@@ -20,6 +20,7 @@ const app = `
     function showCountdown(until: number, stay: (() => void) | null): void
     const dialog: { ask<Answer>(question: string, yes: () => Promise<Answer>): Promise<Answer | null> }
     function tryLater(at: number | null): void
+    function showMessage(text: string): void
     function expect(value: unknown): { toEqual(other: unknown): void }
     interface ImportMeta { readonly hot?: { dispose(run: () => void): void } }
   }
@@ -40,7 +41,8 @@ const guide = (name: string) => readFileSync(`${root}docs/${name}`, 'utf8')
 test('every program in the README and in the guides compiles', () => {
   const files = new Map<string, string>([
     [`${root}test/docs/app.ts`, app],
-    [`${root}test/docs/log-to.ts`, programsIn(guide('monitoring.md'))[0] ?? ''], // one program of a guide is imported by another
+    [`${root}test/docs/log-to.ts`, programsIn(guide('monitoring.md'))[0] ?? ''], // programs of a guide that others import
+    [`${root}test/docs/sign-in.ts`, programsIn(guide('oauth.md'))[0] ?? ''],
     [`${root}test/docs/react.d.ts`, react],
   ])
   const texts = [['README.md', readme] as const, ...guides.map((name) => [name, guide(name)] as const)]
@@ -73,11 +75,13 @@ test('every program in the README and in the guides compiles', () => {
     expect([...files.keys()]).toContain(`${root}test/docs/${name}.md-0.ts`)
 })
 
-/** A recipe may be the inside of a function of the reader's; its imports stay outside. */
+/** A recipe may be the inside of a function of the reader's, unless it exports; its imports stay outside. */
 function asFunctionIfItReturns(program: string): string {
   const imports = program.match(/^import .*$/gm)?.join('\n') ?? ''
   const rest = program.replace(/^import .*$/gm, '')
-  return /^\s*(return|if .*return)/m.test(rest) ? `${imports}\nexport async function recipe() {\n${rest}\n}` : `${program}\nexport {}`
+  return /^\s*(return|if .*return)/m.test(rest) && !/^export /m.test(rest)
+    ? `${imports}\nexport async function recipe() {\n${rest}\n}`
+    : `${program}\nexport {}`
 }
 
 test('REQ-123: there is a playbook for incidents, and it leaves out nothing', () => {
