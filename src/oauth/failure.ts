@@ -1,8 +1,8 @@
 import { isLatchkeyError, LatchkeyError } from '../errors.ts'
 import { outcomeOfError } from '../refresh/outcome.ts'
 
-/** What the app is told of a sign-in that has come to nothing. */
-export function failure(thrown: unknown): LatchkeyError {
+/** What the app is told of a sign-in that has come to nothing, or of what else it was. */
+export function failure(thrown: unknown, message = 'The sign-in failed. Nobody was signed in; offer another try.'): LatchkeyError {
   if (isLatchkeyError(thrown)) return thrown
   const cause = tellable(thrown)
   const error = (cause as ProviderError | null | undefined)?.error
@@ -11,7 +11,7 @@ export function failure(thrown: unknown): LatchkeyError {
     return new LatchkeyError('interaction_required', 'The provider has to ask the user first. Nobody was signed in; sign in visibly.', {
       cause,
     })
-  return new LatchkeyError('sign_in_failed', 'The sign-in failed. Nobody was signed in; offer another try.', { cause })
+  return new LatchkeyError('sign_in_failed', message, { cause })
 }
 
 export const cancelled = (cause?: unknown): LatchkeyError =>

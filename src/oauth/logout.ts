@@ -27,7 +27,7 @@ export async function logoutRedirect(provider: OAuthProvider, { returnTo }: Logo
     .metadata(client.fetch)
     .then((server) => endpointOf(server, 'end_session_endpoint'))
     .catch((error) => {
-      throw failure(error)
+      throw failure(error, 'The provider’s sign-out page was not found, so the provider may still know the user. Offer another try later.')
     })
   if (!endpoint)
     throw new LatchkeyError(
