@@ -18,13 +18,16 @@ export const formRequest = (fields: Readonly<Record<string, string | null>>): Re
  * @throws TypeError
  */
 export function assertAddress(name: string, url: unknown, from?: string | null): void {
-  const page = base() ?? 'https://page.invalid' // on a server, where it will be only the browser knows
+  const page = base() ?? nowhere
   const start = from === null ? undefined : new URL(from ?? '', page)
   const isText = typeof url === 'string' && url !== ''
   const to = isText && URL.canParse(url, start) ? new URL(url, start) : null
   if (!to || !(maySee(to) || (start && to.origin === new URL(page).origin)))
     throw new TypeError(`\`${name}\` must be an https URL (http on loopback only)${start ? ', or a path' : ''}.`)
 }
+
+/** On a server, and in a test without a page: where that will be only the browser knows. */
+const nowhere = 'https://page.invalid'
 
 /** With the cookie, and a header against CSRF. */
 export const cookieRequest = (header: () => [string, string]): RequestInit => ({
@@ -47,6 +50,7 @@ export const notFollowed = ({ redirect, referrer, referrerPolicy }: Request): Re
 export const logoutAt =
   (logout: string, url: string, request: (refreshToken: string | null) => RequestInit): NonNullable<Refresher['revoke']> =>
   async ({ refreshToken, signal, fetch }) => {
-    const response = await fetch(new URL(logout, new URL(url, base() ?? undefined)), { ...request(refreshToken), signal, keepalive: true })
+    const to = new URL(logout, new URL(url, base() ?? nowhere)).href.replace(nowhere, '')
+    const response = await fetch(to, { ...request(refreshToken), signal, keepalive: true })
     if (!response.ok) throw response
   }

@@ -11,7 +11,7 @@ export interface TestServer {
   revoke(): void
   /** The next `count` refreshes fail so. @defaultValue 1 */
   fail(how: FailHow, count?: number): void
-  /** Answers API calls. @defaultValue 200 with a valid token, 401 without */
+  /** Answers API calls, wherever they go, and the refreshes of a strategy of your own. @defaultValue 200 with a valid token, 401 without */
   onRequest(handler: (request: Request) => Response | Promise<Response>): void
   /** Refreshes answered with new tokens. */
   readonly refreshes: number

@@ -11,7 +11,7 @@ export interface WorldOptions<Tabs extends number> {
   readonly tabs?: Tabs | undefined
   /** @defaultValue random, in `world.seed`: print it when a test fails */
   readonly seed?: number | undefined
-  /** What every tab's session is made with. @defaultValue attached to, and refreshed at, the scripted server */
+  /** What every tab's session is made with: the options of your app, its paths included, for a tab is a page of the scripted server. @defaultValue attached to, and refreshed at, that server */
   readonly session?: Partial<SessionOptions> | undefined
   /** @defaultValue `'strict'`: a refresh token used twice revokes the session */
   readonly rotation?: Rotation | undefined
@@ -109,6 +109,7 @@ export function openWorld<const Tabs extends number = 1>(
   }
   const browser = createBrowser(timeline, random, behaviour)
   const server = createTestServer(timeline.now, rotation, expiresIn)
+  const page = `${server.origin}/`
   const tabs = new Map<Tab, SimulatedTab>()
   const insides: Insides = {
     browser,
@@ -120,16 +121,17 @@ export function openWorld<const Tabs extends number = 1>(
   }
 
   function start(inside: SimulatedTab): Session {
-    const settings = resolveOptions({ attachTo: [server.origin], refresh: server.refresher, ...overrides }, null)
+    const settings = resolveOptions({ attachTo: [server.origin], refresh: server.refresher, ...overrides }, page)
     const ports = inside.ports(settings.name)
-    return started(startSession(settings, { ...ports, store: settings.store ?? ports.store, fetch: settings.fetch ?? ports.fetch }))
+    const given = { store: settings.store ?? ports.store, fetch: settings.fetch ?? ports.fetch }
+    return started(startSession(settings, { ...ports, ...given, base: () => page }))
   }
 
   function openTab(): Tab {
     let online = true
     const inside: SimulatedTab = browser.openTab((input, init) => {
       // A tab's network: it takes time both ways, goes on while the tab is frozen, and forgets a tab that is gone.
-      const request = new Request(input, init)
+      const request = new Request(typeof input === 'string' ? new URL(input, page) : input, init)
       return new Promise((resolve, reject) => {
         const fail = (error: unknown) => inside.deliver(() => reject(error))
         if (request.signal.aborted) return reject(request.signal.reason)
