@@ -43,6 +43,7 @@ test('every program in the README and in the guides compiles', () => {
     [`${root}test/docs/app.ts`, app],
     [`${root}test/docs/log-to.ts`, programsIn(guide('monitoring.md'))[0] ?? ''], // programs of a guide that others import
     [`${root}test/docs/sign-in.ts`, programsIn(guide('oauth.md'))[0] ?? ''],
+    [`${root}test/docs/save.ts`, programsIn(guide('testing.md'))[0] ?? ''],
     [`${root}test/docs/react.d.ts`, react],
   ])
   const texts = [['README.md', readme] as const, ...guides.map((name) => [name, guide(name)] as const)]
@@ -71,7 +72,17 @@ test('every program in the README and in the guides compiles', () => {
   const mistakes = ts.getPreEmitDiagnostics(program).filter(({ file }) => file && files.has(file.fileName))
   expect(mistakes.map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`)).toEqual([])
   expect(programsIn(readme).length).toBeGreaterThan(1)
-  for (const name of ['cookie-sessions', 'lost-answers', 'monitoring', 'oauth', 'servers', 'signals', 'signing-out', 'time-limits'])
+  for (const name of [
+    'cookie-sessions',
+    'lost-answers',
+    'monitoring',
+    'oauth',
+    'servers',
+    'signals',
+    'signing-out',
+    'testing',
+    'time-limits',
+  ])
     expect([...files.keys()]).toContain(`${root}test/docs/${name}.md-0.ts`)
 })
 
