@@ -64,7 +64,7 @@ function signedIn({ session, subject, bounds, grant, retry }: ActiveRecord, caus
 export const unavailable = (retryAt: EpochMs | null, cause: unknown): LatchkeyError =>
   new LatchkeyError(
     'refresh_unavailable',
-    'There is no usable access token for now: the last refresh failed, or is late. The session stays, and nothing left without a token. Try again later.',
+    'There is no new access token for now: the last refresh failed, or is late. The session stays, and nothing left without a token. Try again later.',
     {
       retryAt: retryAt ?? undefined,
       cause,

@@ -31,6 +31,13 @@ describe('what an app shows', () => {
     expect(snapshotOf(state, loading, cause)).toEqual(is)
   })
 
+  test('says nothing against the token that is there, which may be good', () => {
+    const state = snapshotOf(signedIn({}, active({ retry })), loading, cause)
+    const { message } = (state.status === 'signed-in' && state.trouble?.error) || new Error('There is no trouble.')
+    expect(message).toMatch(/no new access token.*last refresh failed.*session stays.*later/)
+    expect(message).not.toMatch(/usable/)
+  })
+
   test('is the same object until something changes that it shows', () => {
     const first = snapshotOf(signedIn(), loading, undefined)
     expect(snapshotOf(signedIn({ refreshing: true }, active({ fence: 9 })), first, undefined)).toBe(first)
