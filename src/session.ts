@@ -9,11 +9,13 @@ export interface Session {
   readonly state: SessionState
 
   /**
-   * Resolves with the state once the stored session has been read: within 2 s from a store; where the server must be asked
-   * (cookies) within `refreshTimeout` and 2 s, and with `loading` if it could not say. Never rejects. On a server resolves at once, with `loading`.
+   * Resolves once the stored session has been read, with the state as it is then; from then on look at {@link Session.state}. Within 2 s
+   * from a store; where the server must be asked (cookies) within `refreshTimeout` and 2 s, and with `loading` if it could not say. Never
+   * rejects. On a server resolves at once, with `loading`.
    * @example
    * ```ts
-   * if ((await session.ready).status === 'signed-out') location.assign('/login')
+   * await session.ready
+   * if (session.state.status === 'signed-out') location.assign('/login')
    * ```
    */
   readonly ready: Promise<SessionState>

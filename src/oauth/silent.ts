@@ -19,7 +19,8 @@ const longestSilence: Ms = 10_000
  * @throws LatchkeyError `interaction_required`, `sign_in_failed`
  * @example
  * ```ts
- * const state = await session.ready
+ * await session.ready
+ * const { state } = session
  * if (state.status === 'signed-out' && state.reason === null) await signInSilent(provider).then(session.signIn, () => null)
  * ```
  */
