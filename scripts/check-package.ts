@@ -8,6 +8,15 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'latchkey-package-'))
 
+/** What a package of the user's exports, whose declarations are written from ours: each type in them must have a name to import it by. */
+const inferred = `
+import type { SessionEnd, SessionEvents, SessionOptions, SessionState } from 'latchkey'
+export const endedAt = (end: SessionEnd) => end.endedAt
+export const expiresAt = (state: SessionState) => (state.status === 'signed-in' ? state.expiresAt : null)
+export const endsAt = ({ endsAt }: SessionEvents['expiring']) => endsAt
+export const timeout = ({ refreshTimeout }: SessionOptions) => refreshTimeout
+`
+
 try {
   const tarball = pack()
   run('publint', ['run', tarball, '--strict'])
@@ -42,6 +51,7 @@ function importEveryEntry(): void {
 function typecheckEveryEntry(): void {
   const compilerOptions = {
     noEmit: true,
+    declaration: true,
     strict: true,
     types: [],
     target: 'es2022',
@@ -50,7 +60,8 @@ function typecheckEveryEntry(): void {
   }
   const program = entries().map((entry, index) => `export * as entry${index} from '${entry}'`)
   writeFileSync(join(folder, 'types.ts'), program.join('\n'))
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['types.ts'] }))
+  writeFileSync(join(folder, 'inferred.ts'), inferred)
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['types.ts', 'inferred.ts'] }))
   run('tsc', ['-p', folder])
 }
 

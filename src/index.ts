@@ -1,6 +1,7 @@
 export { deviceStore } from './adapters/device-store.ts'
 export { memoryStore } from './adapters/memory-store.ts'
 export type { EndReason } from './core/record.ts'
+export type { EpochMs, Ms } from './core/time.ts' // in what the others carry, so that the declarations of an app can name it
 export type { SealedTokens, SignInInput, TokenResponse, Tokens } from './core/tokens.ts'
 export { createSession } from './create-session.ts'
 export { type ErrorCode, isLatchkeyError, LatchkeyError, type LatchkeyErrorOf, type LatchkeyErrorOptions } from './errors.ts'
