@@ -156,7 +156,7 @@ export function startEngine(
   }
 
   async function arrive(record: ActiveRecord): Promise<void> {
-    const { record: kept, found } = await insist({ type: 'sign-in', of: record, unasked: false })
+    const { record: kept, found } = await insist({ type: 'sign-in', of: record, wanted: true })
     if (found && found !== 'foreign') {
       if (found.session === record.session) return
       if (found.status === 'active') void tools.revoke(found)

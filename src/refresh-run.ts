@@ -210,7 +210,7 @@ async function askForAnybody({ policy, server, revoke, state, clock, feed, now, 
   async function meet({ issued }: Granted): Promise<void> {
     const of = arrival(newId(), (held.record?.generation ?? 0) + 1, null, policy.issuer, issued, sent)
     const isAsked = state().held === held || state().held.kind === 'loading' // nobody has signed in or out since
-    const { record, found } = isAsked ? await insist({ type: 'sign-in', of, unasked: true }) : { record: null, found: state().held.record }
+    const { record, found } = isAsked ? await insist({ type: 'sign-in', of, wanted: false }) : { record: null, found: state().held.record }
     if (!record && found !== 'foreign' && found?.status !== 'active') void revoke(of)
   }
 }

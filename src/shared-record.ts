@@ -64,13 +64,15 @@ export function sharedRecord(
   let recovering: Promise<void> | null = null
   let acting = 0 // sign-ins and sign-outs on their way to the store: until they are there, it says what was before
   let known: { readonly text: string | null; readonly found: SessionRecord | 'foreign' | null } | undefined
+  let unsaved: string | null = null // signed in here, and no store has taken it yet
 
   return { look, commit, insist, askPeers, recover, restore }
 
   /** The same is read several times in each refresh. */
   function understood(text: string | null): SessionRecord | 'foreign' | null {
     if (known?.text !== text) known = { text, found: parseRecord(text, policy.issuer) }
-    return known.found
+    // What another session has left there is older than a sign-in that waits to be written.
+    return unsaved && (sessionOf(known.found) ?? unsaved) !== unsaved ? null : known.found
   }
 
   function look(): Promise<SessionRecord | 'foreign' | null> {
@@ -137,6 +139,7 @@ export function sharedRecord(
   /** Says what there is now, here and to the peers. While something that the user does is on its way, what the store says of anything else was before it. */
   function heard(write: Write, committed: Committed): Committed {
     const { record, found } = committed
+    if (record) unsaved = null
     if (isHeard(write)) feed({ type: 'record-read', record: record ?? found, by: record ? 'this-tab' : 'other-tab' })
     if (record && write.type !== 'claim' && write.type !== 'retry') tell(record, false)
     return committed
@@ -153,6 +156,7 @@ export function sharedRecord(
   /** Nobody else may find a spent token with the lock free, or an ended session alive: written again, then in the place of what is there (rule 5). */
   function insist(write: Write): Promise<Committed> {
     acting += Number(isAct(write))
+    const { record: before } = state().held
     const last: Attempt = {}
     return inTurn(async () => {
       for (let failures = 0; failures < 3; failures++) {
@@ -162,8 +166,9 @@ export function sharedRecord(
           // Once more; at the last into memory.
         }
       }
-      const found = write.type === 'end' && write.wanted ? write.of : state().held.record
+      const found = isAct(write) ? before : state().held.record
       const record = amend(found, write, now())
+      if (write.type === 'sign-in' && write.wanted) unsaved = write.of.session
       if (isHeard(write)) feed(record ? { type: 'record-read', record, by: 'this-tab' } : { type: 'read-failed' })
       return { record, found, asked: clock.now().mono, stored: stored() }
     }).finally(() => {
@@ -233,7 +238,7 @@ export function sharedRecord(
 const ignore = () => {}
 
 /** Is it something that the user does, here and now? */
-const isAct = (write: Write): boolean => write.type === 'sign-in' || (write.type === 'end' && write.wanted)
+const isAct = (write: Write): boolean => 'wanted' in write && write.wanted
 
 const sessionOf = (found: SessionRecord | 'foreign' | null) => (found === 'foreign' ? null : found?.session)
 

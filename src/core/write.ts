@@ -7,7 +7,7 @@ import type { EpochMs, Now } from './time.ts'
  * - `claim`, `retry`: session, generation and fence
  * - `grant`: session and generation, whatever the fence; `anew` also where no record is left
  * - `end`: session and generation; or, where somebody wants it ended, the session only
- * - `sign-in`: nothing but that it is another session, or none that has gone on; the last one wins; or, when nobody asked for it, that nothing has been written since
+ * - `sign-in`: nothing but that it is another session, or none that has gone on; the last one wins; or, where nobody wants it, that nothing has been written since
  * - `restore`: absence, or an older generation of the same session
  */
 export type Write =
@@ -15,7 +15,7 @@ export type Write =
   | { readonly type: 'retry'; readonly of: ActiveRecord; readonly retry: Retry | null }
   | { readonly type: 'grant'; readonly of: ActiveRecord; readonly next: Renewal; readonly anew: boolean }
   | { readonly type: 'end'; readonly of: ActiveRecord; readonly reason: EndReason; readonly wanted: boolean; readonly answerLost?: boolean }
-  | { readonly type: 'sign-in'; readonly of: ActiveRecord; readonly unasked: boolean }
+  | { readonly type: 'sign-in'; readonly of: ActiveRecord; readonly wanted: boolean }
   | { readonly type: 'restore'; readonly of: SessionRecord; readonly claim: Claim }
 
 /** The record after `write`, or `null` if what was found is not what the write names. */
@@ -54,7 +54,7 @@ export function amend(found: SessionRecord | null, write: Write, now: Now): Sess
       return endOf(same ?? write.of, write.reason, now.wall, write.answerLost)
     case 'sign-in':
       // A sealed sign-in that was given before, in another session object: what has become of it since stays.
-      return (write.unasked && (active || (found?.generation ?? 0) >= of.generation)) ||
+      return (!write.wanted && (active || (found?.generation ?? 0) >= of.generation)) ||
         (found?.session === of.session && (found.generation > of.generation || (found.status === 'active' && found.claim)))
         ? null
         : { ...write.of, fence, generation: Math.max(found?.generation ?? 0, of.generation - 1) + 1 }

@@ -45,12 +45,12 @@ const table: readonly { name: string; write: Write; signs: string }[] = [
   },
   {
     name: 'F72: a sign-in names nothing, unless it is one that has gone on since',
-    write: { type: 'sign-in', of, unasked: false },
+    write: { type: 'sign-in', of, wanted: true },
     signs: '+++--+++',
   },
   {
     name: 'F66: a sign-in that nobody asked for names that nothing was written since',
-    write: { type: 'sign-in', of, unasked: true },
+    write: { type: 'sign-in', of, wanted: false },
     signs: '-------+',
   },
   { name: 'a write-back names absence, or an older generation', write: { type: 'restore', of, claim }, signs: '--+----+' },
@@ -140,7 +140,7 @@ describe('what is written', () => {
 
   test('a sign-in goes on counting where the last session stopped, fences included', () => {
     const arriving = active({ session: 't', generation: 1, fence: 0 })
-    expect(amend(ended({ generation: 8, fence: 7 }), { type: 'sign-in', of: arriving, unasked: false }, now)).toEqual({
+    expect(amend(ended({ generation: 8, fence: 7 }), { type: 'sign-in', of: arriving, wanted: true }, now)).toEqual({
       ...arriving,
       generation: 9,
       fence: 7,
@@ -148,7 +148,7 @@ describe('what is written', () => {
   })
 
   test('F66: a sign-in that nobody asked for follows an end that was known before it', () => {
-    expect(amend(ended({ generation: of.generation - 1 }), { type: 'sign-in', of, unasked: true }, now)).toMatchObject({ status: 'active' })
+    expect(amend(ended({ generation: of.generation - 1 }), { type: 'sign-in', of, wanted: false }, now)).toMatchObject({ status: 'active' })
   })
 
   test('a write-back keeps the claim that it finds', () => {

@@ -186,6 +186,44 @@ describe('what the store says', () => {
   })
 })
 
+describe.each(['fails', 'hangs'] as const)('F10, F40: a sign-in that a store takes late, for it %s', (fault) => {
+  async function signedInLate(before: 'signed-in' | 'signed-out', page: 'same' | 'new') {
+    const s = scene({ tabs: 2 })
+    const { session } = s.tabs[0]
+    await settled(s, session.signIn(s.server.grant(), { subject: 'one' }))
+    if (before === 'signed-out') await settled(s, session.signOut())
+    await s.advance(seconds(2))
+    let faults = page === 'new' ? 4 : 3 // a new page reads it first
+    s.browser.behaviour.storeFault = () => (faults-- > 0 ? fault : 'none')
+    const tab = page === 'new' ? s.world.openTab() : s.tabs[0]
+    await settled(s, tab.session.signIn(s.server.grant(), { subject: 'two' }))
+    return { s, tab }
+  }
+
+  test.each([
+    { before: 'signed-in', page: 'same' },
+    { before: 'signed-in', page: 'new' },
+    { before: 'signed-out', page: 'same' },
+    { before: 'signed-out', page: 'new' },
+  ] as const)('is undone by nothing that was there before ($before, the $page page)', async ({ before, page }) => {
+    const { s, tab } = await signedInLate(before, page)
+    await s.advance(seconds(40))
+    for (const { session } of [tab, ...s.tabs]) expect(session.state).toMatchObject({ status: 'signed-in', subject: 'two' })
+    expect(s.earOf(s.tabs[0]).ended).toMatchObject([{ subject: 'one' }])
+    const { live } = s.server
+    expect(live.at(-1)).toBe(storedIn(s)?.grant?.refreshToken)
+    if (page === 'same') expect(live).toHaveLength(1)
+  })
+
+  test('and is over before that, leaves nobody', async () => {
+    const { s, tab } = await signedInLate('signed-in', 'same')
+    await settled(s, tab.session.signOut())
+    await s.advance(seconds(40))
+    for (const { session } of s.tabs) expect(session.state.status).toBe('signed-out')
+    expect(s.server.live).toEqual([])
+  })
+})
+
 describe('where the server keeps the session in a cookie', () => {
   test('F07: its "nobody", asked before a sign-in and heard after it, ends no session', async () => {
     const script = scripted({ presents: 'cookie' })
