@@ -36,6 +36,16 @@ describe('a start', () => {
     expect(backend.calls).toEqual([])
   })
 
+  test('finds nobody: F10: nor is the login missed by a page that nobody has looked at for a while', async () => {
+    const { s, backend } = await backendScene({}, null)
+    const [tab] = s.tabs
+    tab.hide()
+    await s.advance(minutes(2))
+    backend.user = 'ann'
+    expect((await settled(s, tab.session.refresh())).code).toBeNull()
+    expect(tab.session.state).toMatchObject({ status: 'signed-in', subject: 'ann' })
+  })
+
   test('F27: while the backend cannot say, nobody is called signed out', async () => {
     const { s, backend } = await backendScene({ tabs: 0 as 1 })
     backend.instead.push(async () => new Response('', { status: 503 }))
