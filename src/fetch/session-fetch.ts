@@ -34,7 +34,6 @@ type Send = ((request: Request, credential: Credential) => Promise<Response>) | 
 interface Call {
   readonly target: Target
   readonly input: string | Request
-  readonly init: Init
   readonly signal: AbortSignal | null
   /** What can be sent a second time, or `null` where the body is a stream, which flows once. */
   readonly again: string | Request | null
@@ -76,20 +75,15 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
       init = { ...init, body: undefined, headers: undefined } as object // what only a framework knows; to the platform `undefined` says nothing
     } // else it leaves at once, and a Request would cost more than all the rest of the call
     const again = flowsOnce ? null : typeof input === 'string' ? href : init?.body == null ? copyOf(input) : input
-    const call: Call = { target, input, init, signal, again }
-    const answer = grip instanceof Promise ? grip.then((lent) => first(call, lent)) : first(call, grip)
+    const call: Call = { target, input, signal, again }
+    const leave = (lent: Grip | null) => (lent ? transmit(call, input, init, lent, null) : underneath(input, init))
+    const answer = grip instanceof Promise ? grip.then(leave) : leave(grip)
     // What was not sent after all, and what is not needed a second time. What the caller gave is the caller's.
     const clear = () => {
       for (const it of [input, again]) if (it !== given && it && typeof it !== 'string') letGo(it)
     }
     if (typeof input !== 'string') answer.then(clear, clear)
     return answer
-  }
-
-  function first(call: Call, grip: Grip | null): Promise<Response> {
-    const { input, init } = call
-    if (!grip) return underneath(input, init)
-    return transmit(call, input, dressed(input, init, call.signal, grip), grip, null)
   }
 
   /**
@@ -112,41 +106,35 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
     const next = await later
     if (!next) return response
     letGo(response)
-    return transmit(call, again, dressed(again, told, signal, next), next, response)
-  }
-
-  /** What `fetch` is told beside the input: a copy of its own, headers included. */
-  function dressed(input: string | Request, init: Init, signal: AbortSignal | null, grip: Grip): RequestInit {
-    // Safari before 17.4 cannot join signals: there the answer is held back all the same, but not cut short.
-    const both = signal ? (AbortSignal.any?.([signal, grip.signal]) ?? signal) : grip.signal
-    const told = withReferrer(input, init)
-    if (send) return { ...told, signal: both }
-    return {
-      ...told,
-      headers: withToken(init?.headers ?? (typeof input !== 'string' ? input.headers : undefined), grip.token),
-      signal: both,
-    }
+    return transmit(call, again, told, next, response)
   }
 
   /** `refused`: the answer to the same call with another token. */
-  function transmit(call: Call, input: string | Request, init: RequestInit, grip: Grip, refused: Response | null): Promise<Response> {
+  function transmit(call: Call, input: string | Request, init: Init, grip: Grip, refused: Response | null): Promise<Response> {
+    const { signal, again } = call
+    const told: RequestInit = {
+      ...withReferrer(input, init),
+      // Safari before 17.4 cannot join signals: there the answer is held back all the same, but not cut short.
+      signal: signal ? (AbortSignal.any?.([signal, grip.signal]) ?? signal) : grip.signal,
+    }
+    if (!send) told.headers = withToken(init?.headers ?? (typeof input !== 'string' ? input.headers : undefined), grip.token)
     const answer = send
-      ? send(new Request(input, init), {
+      ? send(new Request(input, told), {
           accessToken: grip.token || null,
           binding: grip.binding,
           fetch: underneath,
-          isRepeatable: call.again !== null,
+          isRepeatable: again !== null,
           refused,
         })
-      : underneath(input, init)
+      : underneath(input, told)
     return answer.then(
       (response) => {
         if (grip.signal.aborted) letGo(response) // an answer of a session that is over belongs to nobody (F10)
         grip.signal.throwIfAborted()
-        return response.status === 401 && !refused ? retried(call, init, grip, response) : response
+        return response.status === 401 && !refused ? retried(call, told, grip, response) : response
       },
       (error: unknown) => {
-        if (!call.signal?.aborted) grip.signal.throwIfAborted() // not every engine rejects with the signal's reason
+        if (!signal?.aborted) grip.signal.throwIfAborted() // not every engine rejects with the signal's reason
         throw error
       },
     )
