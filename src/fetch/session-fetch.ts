@@ -68,22 +68,27 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
     }
     const signal = init?.signal === undefined ? (request?.signal ?? null) : init.signal
     const grip = grips.take(target, signal)
-    if (grip instanceof Promise) grip.catch(() => {}) // what `fetch` refuses below fails sooner
+    const isLate = grip !== null && 'then' in grip // zone.js puts a Promise of its own in the place of the one that async functions give
+    if (isLate) grip.catch(() => {}) // what `fetch` refuses below fails sooner
     const flowsOnce = isStream(init?.body)
-    if (grip instanceof Promise || send || isChangeable(init?.body)) {
-      input = new Request(request ?? href, withReferrer(input, init))
+    if (isLate || send || (request && init) || isChangeable(init?.body)) {
+      input = new Request(request ?? href, init)
       init = { ...init, body: undefined, headers: undefined } as object // what only a framework knows; to the platform `undefined` says nothing
     } // else it leaves at once, and a Request would cost more than all the rest of the call
-    const again = flowsOnce ? null : typeof input === 'string' ? href : init?.body == null ? copyOf(input) : input
+    const again = flowsOnce ? null : typeof input === 'string' ? href : copyOf(input)
     const call: Call = { target, input, signal, again }
     const leave = (lent: Grip | null) => (lent ? transmit(call, input, init, lent, null) : underneath(input, init))
-    const answer = grip instanceof Promise ? grip.then(leave) : leave(grip)
-    // What was not sent after all, and what is not needed a second time. What the caller gave is the caller's.
-    const clear = () => {
-      for (const it of [input, again]) if (it !== given && it && typeof it !== 'string') letGo(it)
+    const answer = isLate ? grip.then(leave) : leave(grip)
+    if (typeof input === 'string') return answer
+    // What the caller gave is the caller's; what was sent, the business of who has sent it.
+    const clear = (it: Call['again']) => {
+      if (it !== given && it && typeof it !== 'string') letGo(it)
     }
-    if (typeof input !== 'string') answer.then(clear, clear)
-    return answer
+    const unsent = (error: unknown) => {
+      clear(input)
+      throw error
+    }
+    return answer.catch(unsent).finally(() => clear(again))
   }
 
   /**
@@ -176,4 +181,4 @@ function withToken(headers: HeadersInit | undefined, token: string): HeadersInit
 
 /** With an init, be it for a header, a Request forgets what it was told of the referrer. */
 const withReferrer = (input: string | Request, init: Init): Init =>
-  typeof input !== 'string' ? { referrer: input.referrer, referrerPolicy: input.referrerPolicy, ...init } : init
+  typeof input !== 'string' ? { ...init, referrer: input.referrer, referrerPolicy: input.referrerPolicy } : init

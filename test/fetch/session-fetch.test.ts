@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { LatchkeyError } from '../../src/errors.ts'
 import type { Grips } from '../../src/fetch/session-fetch.ts'
@@ -75,6 +78,18 @@ describe('F78, REQ-18: what the server sees is what native fetch sends, and one 
     {
       name: 'a Request that says nothing of its referrer',
       make: (url) => [new Request(url, { referrer: '', referrerPolicy: 'no-referrer' })],
+    },
+    {
+      name: 'a Request that says nothing of its referrer, and an init with which it forgets that',
+      make: (url) => [new Request(url, { referrer: '', referrerPolicy: 'no-referrer' }), { credentials: 'include' }],
+    },
+    {
+      name: 'a Request that says nothing of its referrer, and an empty init',
+      make: (url) => [new Request(url, { referrer: '', referrerPolicy: 'no-referrer' }), {}],
+    },
+    {
+      name: 'a Request, and an init with a referrer policy',
+      make: (url) => [new Request(url, { referrer: '', referrerPolicy: 'no-referrer' }), { referrerPolicy: 'origin' }],
     },
     { name: 'a signal', make: (url) => [url, { signal: new AbortController().signal }] },
     { name: 'a Request as init', make: (url) => [url, new Request(url, post)] },
@@ -216,6 +231,13 @@ describe('a request that has to wait for its token', () => {
     expect(await calls[0]?.request.text()).toBe('x')
   })
 
+  test('as well where something else is in the place of Promise: zone.js leaves async functions what they have', async () => {
+    const { fetch, calls } = recorder()
+    const take = runInNewContext('async () => grip', { grip: held().take?.(null as never, null) })
+    await byHand({ underneath: fetch, grips: { take } }).fetch(api)
+    expect(authorizations(calls)).toEqual(['Bearer late'])
+  })
+
   test.each([
     {
       name: 'at once',
@@ -224,6 +246,10 @@ describe('a request that has to wait for its token', () => {
       },
     },
     { name: 'later', take: () => Promise.reject(sessionEnded) },
+    {
+      name: 'later, where zone.js is',
+      take: () => runInNewContext('(async () => { throw given })()', { given: sessionEnded }) as Promise<never>,
+    },
   ])('rejects if there is none, $name, and nothing is sent', async ({ take }) => {
     const { fetch, calls } = recorder()
     await expect(byHand({ underneath: fetch, grips: { take } }).fetch(api)).rejects.toBe(sessionEnded)
@@ -350,6 +376,22 @@ describe('what fetch would refuse', () => {
   })
 })
 
+test('F37: a failure that its caller does not look at is reported, as by fetch', async () => {
+  const module = JSON.stringify(new URL('../../src/fetch/session-fetch.ts', import.meta.url).href)
+  const program = `
+    const { sessionFetch } = await import(${module})
+    process.on('unhandledRejection', ({ message }) => process.stdout.write(message + ' '))
+    const grip = { token: 't', signal: new AbortController().signal }
+    const match = (href) => ({ target: {}, href })
+    const fetch = (name, take) => sessionFetch(match, { take }, async () => { throw new TypeError(name) }, undefined)
+    fetch('text', () => grip)('https://api.test/')
+    fetch('request', () => grip)(new Request('https://api.test/'))
+    fetch('form', () => grip)('https://api.test/', { method: 'POST', body: new FormData() })
+    fetch('late', async () => grip)('https://api.test/')`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--no-warnings', '--input-type=module', '--eval', program])
+  expect(stdout.trim().split(' ').sort()).toEqual(['form', 'late', 'request', 'text'])
+}, 30_000)
+
 describe('a body that is not sent, or not sent again, is let go', () => {
   const scene = () => {
     const cancelled: unknown[] = []
@@ -380,6 +422,19 @@ describe('a body that is not sent, or not sent again, is let go', () => {
       .fetch(new Request(api, init))
       .catch(() => {})
     await expect.poll(() => cancelled).toEqual(['let go'])
+  })
+
+  test.each([
+    { name: 'late', grips: held(), body: 'x' },
+    { name: 'at once', grips: {}, body: new URLSearchParams('x') },
+  ])('but not what has been sent, $name: whoever stands in for the network may keep it', async ({ grips, body }) => {
+    const kept: unknown[] = []
+    const underneath: Fetch = async (input) => {
+      kept.push(input)
+      return new Response()
+    }
+    await byHand({ underneath, grips }).fetch(api, { method: 'POST', body })
+    expect(await (kept[0] as Request).text()).toMatch(/^x/)
   })
 
   test('but not that of the caller’s own Request, which another body has replaced', async () => {
