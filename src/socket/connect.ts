@@ -103,7 +103,7 @@ export function connect<Connection extends Closable>(
     if (!mine?.connection || !how.renew) return sessionId ? dial() : undefined
     try {
       const token = await session.getToken({ signal: mine.over.signal })
-      if (line === mine) how.renew(mine.connection, token)
+      if (line === mine) await how.renew(mine.connection, token)
     } catch (error) {
       if (line === mine && !isLatchkeyError(error)) report(error)
     }

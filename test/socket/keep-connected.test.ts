@@ -321,6 +321,22 @@ describe('the app’s own functions', () => {
     undo()
   })
 
+  test.each([
+    ['', broken, [broken]],
+    [', but not what the session tells anyway', new LatchkeyError('session_ended', 'It is over.', { reason: 'rejected' }), []],
+  ])('renew rejects: reported%s, and no rejection is left unhandled', async (_, error, told) => {
+    const s = scene()
+    await s.tabs[0].session.signIn(s.server.grant())
+    const { open, lines, reported, undo } = keep(s, s.tabs[0], { renew: () => Promise.reject(error) })
+    await s.advance(0)
+    const unhandled = await unhandledIn(async () => {
+      await settled(s, s.tabs[0].session.refresh())
+      await s.advance(0)
+    })
+    expect([unhandled, reported, open()]).toEqual([[], told, lines])
+    undo()
+  })
+
   test('close throws: reported, and the next one is opened all the same', async () => {
     const s = scene()
     await s.tabs[0].session.signIn(s.server.grant())
