@@ -3,6 +3,7 @@ import type { Clock, Page } from '../ports.ts'
 import type { Session } from '../session.ts'
 
 interface Closable {
+  readonly readyState?: unknown
   close(): void
   addEventListener(type: 'close', listener: () => void): void
 }
@@ -82,6 +83,7 @@ export function connect<Connection extends Closable>(
       connection.addEventListener('close', () => {
         if (line === mine) lose()
       })
+      if (connection.readyState === 3) lose() // a socket that was closed before anybody listened
     } catch (error) {
       if (signal.aborted) return
       const isOurs = isLatchkeyError(error)

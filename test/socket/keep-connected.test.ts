@@ -15,6 +15,9 @@ class Line {
   constructor(token: string) {
     this.token = token
   }
+  get readyState() {
+    return this.isOpen ? WebSocket.OPEN : WebSocket.CLOSED
+  }
   addEventListener(_: 'close', listener: () => void) {
     this.#listeners.push(listener)
   }
@@ -289,6 +292,21 @@ describe('an opening that is slow', () => {
     await s.advance(seconds(10))
     expect(lines.map(({ isOpen }) => isOpen)).toEqual([false, true])
     expect(lines[1]!.token).toBe(await s.tabs[0].session.getToken())
+    undo()
+  })
+
+  test('and brings what has been lost meanwhile is tried again', async () => {
+    const { s, lines, how } = slow(seconds(5))
+    await s.tabs[0].session.signIn(s.server.grant())
+    const { undo } = keep(s, s.tabs[0], {
+      async open(token, signal) {
+        const line = await how.open(token, signal)
+        if (lines.length === 1) line.drop() // with nobody there yet who listens
+        return line
+      },
+    })
+    await s.advance(seconds(20))
+    expect(lines.map(({ isOpen }) => isOpen)).toEqual([false, true])
     undo()
   })
 
