@@ -35,7 +35,10 @@ export interface SessionOptions {
   /** Where the session is kept. Give none on a server that renders pages: with one a session starts there, too. @defaultValue `deviceStore()` */
   readonly store?: Store | undefined
 
-  /** The fetch underneath, for tests, instrumentation, or a framework's own. It is given a string and an init, or a Request. @defaultValue the global `fetch`, looked up at each call */
+  /**
+   * The fetch underneath, for tests, instrumentation, or a framework's own. It is given a string and an init, or a Request.
+   * @defaultValue the global `fetch`, looked up at each call. Who puts `session.fetch` in its place does so last: what wraps that leads back to it, without end
+   */
   readonly fetch?: typeof globalThis.fetch | undefined
 
   /**
