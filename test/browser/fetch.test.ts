@@ -47,7 +47,7 @@ function viewOf({ method, headers, body }: Call): {
   return JSON.parse(JSON.stringify({ method, headers: rest, body: body.toString('latin1') }).replaceAll(boundary, 'BOUNDARY'))
 }
 
-describe('session.fetch sends what fetch sends, and one Authorization (F78, REQ-18)', () => {
+describe('session.fetch sends what fetch sends, at once or late, and one Authorization (F78, REQ-18)', () => {
   const scene = sceneForAll()
   test.each(Object.keys(shapes))('%s', async (name) => {
     const { page, server } = scene()
@@ -55,14 +55,19 @@ describe('session.fetch sends what fetch sends, and one Authorization (F78, REQ-
     const came = await page.evaluate(async (shape) => {
       const args = (): Parameters<typeof fetch> => window.app.shapes[shape]!(`${location.origin}/api/shape`)
       await fetch(...args())
-      return window.app.session.fetch(...args()).then(({ status }) => status, window.app.nameOf)
+      const late = window.app.open() // it has no token at hand yet
+      const came: (string | number)[] = []
+      for (const session of [window.app.session, late])
+        came.push(await session.fetch(...args()).then(({ status }) => status, window.app.nameOf))
+      late.close()
+      return came
     }, name)
-    const [native, ours, ...more] = server.calls.slice(before)
-    expect(more).toEqual([])
-    expect(viewOf(ours!)).toEqual(viewOf(native!))
+    const [native, ...ours] = server.calls.slice(before)
+    expect(ours.map(viewOf)).toEqual([viewOf(native!), viewOf(native!)])
     // The caller's own credential goes out as it is.
-    expect(ours!.headers.authorization).toBe(native!.headers.authorization ?? `Bearer ${server.tokens[0]}`)
-    expect(came).toBe(native!.headers.authorization ? 401 : 200)
+    const credential = native!.headers.authorization ?? `Bearer ${server.tokens[0]}`
+    expect(ours.map(({ headers }) => headers.authorization)).toEqual([credential, credential])
+    expect(came).toEqual(Array(2).fill(native!.headers.authorization ? 401 : 200))
   })
 })
 

@@ -39,6 +39,15 @@ export const shapes: Readonly<Record<string, Shape>> = {
   'a Request with a signal that the init takes off': (url) => [new Request(url, { signal: AbortSignal.abort() }), { signal: null }],
   'a cache, a mode and a redirect': (url) => [url, { cache: 'no-store', mode: 'same-origin', redirect: 'error' }],
   'a Request with a referrer': (url) => [new Request(url, { referrer: '/from', referrerPolicy: 'origin' })],
+  'a Request with a referrer, and an empty init': (url) => [new Request(url, { referrer: '/from', referrerPolicy: 'same-origin' }), {}],
+  'a Request that says nothing of its referrer, and an init with which it forgets that': (url) => [
+    new Request(url, { referrer: '', referrerPolicy: 'no-referrer' }),
+    { credentials: 'include' },
+  ],
+  'a Request with a body and keepalive, and an init': (url) => [
+    new Request(url, { method: 'POST', body: 'in the request', keepalive: true }),
+    { priority: 'low' },
+  ],
   FormData: (url) => {
     const body = new FormData()
     body.append('name', 'ä')
