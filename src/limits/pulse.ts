@@ -22,7 +22,7 @@ export interface Course {
 /** The pulse of this session, or `null`: other sessions and damaged texts are none. */
 export function readPulse(text: string | null, of: string): Pulse | null {
   try {
-    const { session, at, age, warned }: Partial<Record<keyof Pulse, unknown>> = JSON.parse(text ?? '{}')
+    const { session, at, age, warned }: Partial<Record<keyof Pulse, unknown>> = JSON.parse(text ?? '')
     if (session !== of || !isTime(at) || !isTime(age) || !Array.isArray(warned)) return null
     return { session: of, at, age, warned: warned.map(String) }
   } catch {
