@@ -44,12 +44,19 @@ async function discover(issuer: string, wellKnown: 'oidc' | 'oauth2', fetch: typ
       signal: AbortSignal.timeout(longestDiscovery),
     })
   let broken: TypeError | undefined
-  const answer = await ask(first).catch((error) => {
-    if (!(error instanceof TypeError)) throw error
-    broken = error // as browsers call a 404 without CORS headers, too
-  })
-  const response = answer && answer.status !== 404 ? answer : await ask(second)
-  if (!response.ok) throw broken ?? response // of a place that was not heard of nobody knows that there is nothing
+  /** `undefined` where nothing can be heard, as browsers call a 404 without CORS headers, too. */
+  const hear = (place: string) =>
+    ask(place).catch((error) => {
+      if (!(error instanceof TypeError)) throw error
+      broken = error
+    })
+  let response = await hear(first)
+  if (!response || response.status === 404) {
+    // Where the second answers a blip is over: the first is asked again beside it, or what it leaves out would be missed all day.
+    const [again, other] = await Promise.all([response ?? hear(first), hear(second)])
+    response = again && again.status !== 404 ? again : other
+  }
+  if (!response?.ok) throw broken ?? response // of a place that was not heard of nobody knows that there is nothing
   const found: AuthorizationServer | null = await response.json().catch((cause) => {
     throw new Error('The provider’s metadata is not what discovery asked for: check `issuer`. The session stays.', { cause })
   })

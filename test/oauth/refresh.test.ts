@@ -143,7 +143,21 @@ describe('the metadata', () => {
       return second(issuer)
     }
     expect(await outcome(oauth({ issuer, clientId }), asking({ fetch: refused }))).toMatchObject(like)
-    expect(asked).toEqual([issuer + openid, issuer + plain])
+    expect(asked).toEqual([issuer + openid, issuer + openid, issuer + plain])
+  })
+
+  test('REQ-48, F28: of the second place does not stand in for that of the first all day, because a blip has kept that one away', async () => {
+    const script = await scriptedProvider()
+    const { issuer } = script
+    let asked = 0
+    const blip: typeof fetch = async (input, init) => {
+      if (String(input) === issuer + openid && ++asked === 1) throw new TypeError('Failed to fetch')
+      return String(input) === issuer + plain ? Response.json({ issuer, token_endpoint: `${issuer}/token` }) : fetch(input, init)
+    }
+    const provider = oauth({ issuer, clientId })
+    await outcome(provider, asking({ fetch: blip }))
+    await provider.revoke?.(leaving())
+    expect(script.forms('/revoke')).toHaveLength(2)
   })
 
   test.each([
