@@ -30,6 +30,7 @@ export function proofKeys() {
 
   /** In one transaction: no key that another tab removes comes back. `kept`: the one used last is the last. */
   async function change(amend: (keys: IDBObjectStore, kept: readonly Kept[]) => void): Promise<void> {
+    const wasOpen = database !== undefined
     database ??= createStore('latchkey-proof-keys', 'keys')
     const changed = database('readwrite', async (keys) => {
       const kept: Kept[] = await promisifyRequest(keys.getAll()) // only this file writes there
@@ -43,7 +44,8 @@ export function proofKeys() {
       if (!(await within(browserClock, longestWait, changed))) throw new DOMException('IndexedDB does not answer.', 'TimeoutError')
     } catch (error) {
       database = undefined // the next try opens it anew
-      throw error
+      if (!wasOpen) throw error
+      await change(amend) // Safari loses a connection now and then, and all is there all the same
     }
   }
 
@@ -51,28 +53,23 @@ export function proofKeys() {
     /** A new one; it is not kept yet. @throws DOMException for an algorithm that this browser does not have */
     generate: async (algorithm: ProofKey['algorithm']) =>
       (await crypto.subtle.generateKey(made[algorithm], false, ['sign', 'verify'])) as CryptoKeyPair, // none of them is a single key
+    /** As the one that was used last. */
     keep: (key: ProofKey) =>
       change((keys, kept) => {
-        putLast(keys, kept, key)
+        keys.put({ ...key, order: (kept.at(-1)?.order ?? 0) + 1 }, key.thumbprint)
         const others = kept.filter(({ thumbprint }) => thumbprint !== key.thumbprint)
         for (const { thumbprint } of others.slice(0, 1 - mostKept)) keys.delete(thumbprint)
       }),
     remove: (thumbprint: string) => change((keys) => keys.delete(thumbprint)),
     async find(thumbprint: string): Promise<ProofKey | undefined> {
-      let found: Kept | undefined
-      await change((keys, kept) => {
+      let found: ProofKey | undefined
+      await change((_, kept) => {
         found = kept.find((key) => key.thumbprint === thumbprint)
-        if (found && found !== kept.at(-1)) putLast(keys, kept, found)
-      }).catch((error) => {
-        if (!found) throw error // else it is there all the same, on a full disk (F39)
       })
       return found
     },
   }
 }
-
-const putLast = (keys: IDBObjectStore, kept: readonly Kept[], key: ProofKey) =>
-  keys.put({ ...key, order: (kept.at(-1)?.order ?? 0) + 1 }, key.thumbprint)
 
 const made = {
   ES256: { name: 'ECDSA', namedCurve: 'P-256' },

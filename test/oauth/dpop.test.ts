@@ -564,6 +564,24 @@ describe('REQ-93: a key', () => {
     expect(seen[0]?.headers.authorization).toBe('DPoP access-1')
   }, 60_000)
 
+  test('is kept where the browser has lost its connection to the database meanwhile, as Safari does: a reload finds it', async () => {
+    const script = await boundProvider()
+    const provider = await found({ issuer: script.issuer })
+    await signedIn(provider, [])
+    const { transaction } = IDBDatabase.prototype
+    onTestFinished(() => void Object.assign(IDBDatabase.prototype, { transaction }))
+    let lost = 0
+    Object.assign(IDBDatabase.prototype, {
+      transaction(this: IDBDatabase, ...how: Parameters<typeof transaction>) {
+        if (this.name === 'latchkey-proof-keys' && ++lost === 1) throw new DOMException('The connection was lost.', 'InvalidStateError')
+        return Reflect.apply(transaction, this, how)
+      },
+    })
+    await signedIn(provider, [], { name: 'later' })
+    const [, later] = await proofsOf(script.asked())
+    expect(await kept(later?.thumbprint ?? '')).toBe(true)
+  })
+
   test('that is gone ends the session, for its tokens are of no use in any tab; nothing is sent', async () => {
     const script = await boundProvider()
     const { origin, seen } = await api()
@@ -611,10 +629,10 @@ describe('REQ-93: a key', () => {
   test('that nobody needs any more gives way: fifty are kept, those used last', async () => {
     const keys = proofKeys()
     const pair = (await keys.generate('ES256')) as CryptoKeyPair
-    await keys.keep({ thumbprint: 'mine', algorithm: 'ES256', pair })
+    const use = () => keys.keep({ thumbprint: 'mine', algorithm: 'ES256', pair }) // as each refresh does
     for (let count = 0; count < 60; count++) {
       await keys.keep({ thumbprint: `left ${count}`, algorithm: 'ES256', pair })
-      if (count % 20 === 0) expect(await kept('mine')).toBe(true)
+      if (count % 20 === 0) await use()
     }
     expect(await Promise.all([kept('mine'), kept('left 0'), kept('left 59')])).toEqual([true, false, true])
   })
