@@ -67,7 +67,7 @@ export async function redeem(client: Client, state: string, pending: Pending, an
     const claims = getValidatedIdTokenClaims(tokens)
     if (claims) satisfied(claims, pending)
     if (binding) await dpop?.keep(binding)
-    Object.assign(client.memory, { idToken: tokens.id_token ?? null, subject: claims?.sub, isOut: false } satisfies Partial<Memory>)
+    Object.assign(client.memory, { idToken: tokens.id_token ?? null, hint: null } satisfies Partial<Memory>)
     // The session counts from `sent`, however long the app keeps this; and is one, however often it is given (F72).
     const issued = { ...given, binding, sent, session: generateRandomState() }
     return seal({ claims: (claims as IdTokenClaims | undefined) ?? null, returnTo: pending.returnTo }, issued) as SignIn // what `SealedTokens` asks for is in its seal

@@ -2,7 +2,7 @@ import { leaveFor, leaveWith } from '../adapters/address.ts'
 import { LatchkeyError } from '../errors.ts'
 import { failure } from './failure.ts'
 import { addressOf, endpointOf } from './metadata.ts'
-import { clientOf, type OAuthProvider } from './provider.ts'
+import { clientOf, type Memory, type OAuthProvider } from './provider.ts'
 
 /** Where to go from the provider's sign-out page. */
 export interface LogoutOptions {
@@ -34,9 +34,9 @@ export async function logoutRedirect(provider: OAuthProvider, { returnTo }: Logo
       'sign_in_failed',
       'The provider has no sign-out page. The session is not touched by this; there is nothing to do.',
     )
-  const { idToken, isOut } = client.memory
-  client.memory.idToken = null
+  const { hint } = client.memory
+  Object.assign(client.memory, { idToken: null, hint: null } satisfies Partial<Memory>)
   const fields = { client_id: client.clientId, ...(returnTo && { post_logout_redirect_uri: returnTo }) }
   // An ID token belongs in no address (REQ-139). Without one a GET does: the provider's `SameSite=Lax` cookies go along with it.
-  return idToken && isOut ? leaveWith(endpoint, { ...fields, id_token_hint: idToken }) : leaveFor(addressOf(endpoint, fields))
+  return hint ? leaveWith(endpoint, { ...fields, id_token_hint: hint }) : leaveFor(addressOf(endpoint, fields))
 }

@@ -63,10 +63,8 @@ export interface Memory {
   returned: Promise<SignIn | null> | null
   /** Of the last sign-in on this page: no storage holds it (REQ-136). */
   idToken: string | null
-  /** Whose it is. */
-  subject: string | undefined
-  /** Have they signed out here since? */
-  isOut: boolean
+  /** The same, if its user is the last who has signed out here. */
+  hint: string | null
 }
 
 /**
@@ -119,7 +117,7 @@ export function oauth(options: OAuthOptions): OAuthProvider {
     return refresherAt({ tokenEndpoint, clientId, revocationEndpoint, isRejected })
   }
 
-  const memory: Memory = { returned: null, idToken: null, subject: undefined, isOut: false }
+  const memory: Memory = { returned: null, idToken: null, hint: null }
   const provider: OAuthProvider = {
     issuer,
     clientId,
@@ -153,8 +151,10 @@ export function oauth(options: OAuthOptions): OAuthProvider {
     },
     async revoke(request) {
       // Another tab may have signed somebody else in: nothing is known of that here until they sign out.
-      if (request.subject === memory.subject) memory.isOut = true
-      else if (memory.isOut) memory.idToken = null // of somebody who was here before them
+      const { idToken } = memory
+      const isTheirs = !idToken || claimsOf(idToken).sub === request.subject
+      memory.hint = isTheirs ? idToken : null
+      if (isTheirs) memory.returned = null // a component that is mounted anew brings them back no more
       const { revoke } = await endpoints(request.fetch).catch(unanswered)
       if (!revoke) throw new Error('No revocation endpoint.')
       return revoke(request)

@@ -24,7 +24,7 @@ import type { SignIn, SignInRequest } from './sign-in.ts'
  */
 export async function signInRedirect(provider: OAuthProvider, request: SignInRequest = {}): Promise<never> {
   const { url } = await authorizationRequest(clientOf(provider), 'redirect', request)
-  const back = comesBack() // listens before: Chromium asks, and may stay, within the very call that leaves
+  const back = comesBack() // listens before: Chromium asks, and may stay, within the very call that leaves, which comes next
   void leaveFor(url)
   await back
   throw cancelled()
@@ -32,8 +32,8 @@ export async function signInRedirect(provider: OAuthProvider, request: SignInReq
 
 /**
  * Finishes a sign-in if this page load is the return from one, whichever function started it; else resolves with `null`.
- * Uses the answer once and cleans the address bar; asked again on the same page load it gives the same result (StrictMode); so
- * make the provider once, at module level.
+ * Uses the answer once and cleans the address bar; asked again on the same page load it gives the same result (StrictMode), until
+ * that user signs out on it; so make the provider once, at module level.
  * Call it on every load of the redirect page, before the router. In a window or frame that {@link signInPopup} or {@link signInSilent}
  * has opened it hands the answer over, closes the window, and resolves with `null`.
  * @throws LatchkeyError `sign_in_failed`, `sign_in_cancelled`

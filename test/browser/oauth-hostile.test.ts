@@ -236,6 +236,16 @@ test('who would rather stay on the page has cancelled as well, and may leave ano
   expect((await signIn(page, origin)).told).toMatchObject({ subject: 'ann' })
 })
 
+test('REQ-11: what a page has come back with is gone with its user: asked again after the sign-out, it brings nobody', async () => {
+  const { open, origin } = await stageScripted()
+  const page = await open()
+  expect((await signIn(page, origin)).told).toMatchObject({ subject: 'ann' })
+  const again = () => page.evaluate(() => window.oauthApp.handleRedirect())
+  expect(await again()).toMatchObject({ subject: 'ann' })
+  await page.evaluate(() => window.oauthApp.session.signOut())
+  expect(await again()).toBeNull()
+})
+
 test('REQ-82: an answer is used once: the same address again signs nobody in', async () => {
   const { open, origin, provider } = await stageScripted()
   const page = await open()
