@@ -33,13 +33,14 @@ export async function authorizationRequest(
     const state = `${way}.${generateRandomState()}`
     const scope = [...new Set(`${client.scope} ${stepUp?.scope ?? ''}`.match(/\S+/g))].join(' ')
     const key = (await client.dpop?.bind(server)) ?? null
+    const maxAge = stepUp?.maxAge == null ? client.parameters.max_age : stepUp.maxAge / 1000
     // The next page has to find the key; where the browser does not keep it, that page makes one.
     const binding = key && way === 'redirect' && !(await client.dpop?.keep(key)) ? null : key
     const pending: Pending = {
       provider: client.id,
       verifier: generateRandomCodeVerifier(),
       nonce: scope.split(' ').includes('openid') ? generateRandomNonce() : null,
-      maxAge: stepUp?.maxAge == null ? null : Math.floor(stepUp.maxAge / 1000),
+      maxAge: maxAge === undefined ? null : Math.floor(Number(maxAge)),
       acrValues: stepUp?.acrValues ?? [],
       stepUpFor: stepUp?.origin ?? null,
       binding,

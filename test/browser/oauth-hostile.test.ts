@@ -474,6 +474,18 @@ test('the page that a silent sign-in comes back to is gone before it can begin o
   expect(frames).toEqual([0])
 })
 
+test('REQ-107: a `max_age` among the parameters is held against the ID token, as one that an API demands', async () => {
+  const { open, origin, provider, grant } = await stageScripted({ parameters: { max_age: '3600' } })
+  const now = Math.floor(Date.now() / 1000)
+  const cause = expect.stringContaining('older than was asked for')
+  for (const wrong of [{}, { auth_time: now - 7_200 }]) {
+    provider.says.token = () => json(grant(wrong))
+    expect((await signIn(await open(), origin)).told).toMatchObject({ code: 'sign_in_failed', cause })
+  }
+  provider.says.token = () => json(grant({ auth_time: now - 1_800 }))
+  expect((await signIn(await open(), origin)).told).toMatchObject({ subject: 'ann' })
+})
+
 test('F56: an app that has put `session.fetch` in the place of `fetch` signs in all the same, at a provider that is listed, too', async () => {
   const { open, origin, provider } = await stageScripted({ listsProvider: true })
   const page = await open()
