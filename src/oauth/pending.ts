@@ -41,7 +41,10 @@ export function takePending(state: string, provider: string): Pending | 'foreign
 }
 
 /** Has this tab just come back from another one for that API? One that is never content would send its user to and fro (REQ-103). */
-export const hasJustSteppedUp = (api: string): boolean => alive(prefix + api, stepUpRest) !== null
+export function hasJustSteppedUp(api: string): boolean {
+  const last = alive(prefix + api, stepUpRest)
+  return last !== null && last.startedAt <= browserClock.now().wall // else the clock was set back since
+}
 
 function alive(key: string, longest = longestSignIn): Pending | null {
   try {

@@ -198,6 +198,17 @@ test('REQ-103: for an API that is not content with a step-up nobody is sent to t
   expect((await signIn(page, origin, { stepUp })).told).toMatchObject({ subject: 'ann' })
 })
 
+test('REQ-103: a clock that is put right after a step-up, by hours, keeps nobody from the next one for hours', async () => {
+  const { open, origin, context, provider } = await stageScripted()
+  const page = await open()
+  const stepUp = { origin, acrValues: ['gold'], maxAge: null, scope: null }
+  await context.clock.setSystemTime(Date.now() + 7_200_000)
+  expect((await signIn(page, origin, { stepUp })).told).toMatchObject({ subject: 'ann' })
+  await context.clock.setSystemTime(Date.now())
+  await page.evaluate((how) => void window.oauthApp.redirect(how), { stepUp })
+  await expect.poll(() => provider.seen.filter(({ url }) => url.startsWith('/authorize?')).length).toBe(2)
+})
+
 test('F68: who comes back to the page that left for the provider has cancelled: nothing there waits for ever', async () => {
   const untouched = await launchUntouched()
   onTestFinished(() => untouched.close())
