@@ -13,7 +13,9 @@ export function leaveFor(url: string): Promise<never> {
 export const comesBack = (): Promise<void> =>
   new Promise((resolve) => {
     addEventListener('pageshow', ({ persisted }) => persisted && resolve())
-    globalThis.navigation?.addEventListener('navigateerror', () => resolve())
+    const { navigation } = globalThis
+    // Before the next navigation begins, it ends another one that may be under way: that is no cancelling.
+    navigation?.addEventListener('navigate', () => navigation.addEventListener('navigateerror', () => resolve()), { once: true })
   })
 
 /** Leaves by a POST, so that what goes along is in no address (REQ-139). */

@@ -247,6 +247,22 @@ test('who would rather stay on the page has cancelled as well, and may leave ano
   expect((await signIn(page, origin)).told).toMatchObject({ subject: 'ann' })
 })
 
+test('whoever leaves while a navigation of the app’s own is under way, which that ends, has not cancelled', async () => {
+  const { open, origin } = await stageScripted()
+  const page = await open()
+  await page.evaluate(() => {
+    const router = window.navigation as unknown as EventTarget & { navigate(url: string): { readonly finished: Promise<unknown> } } // of 2022
+    const guard = (event: Event) => (event as Event & { intercept(how: object): void }).intercept({ handler: () => new Promise(() => {}) })
+    router.addEventListener('navigate', guard, { once: true })
+    router.navigate('/settings').finished.catch(() => {})
+    sessionStorage.setItem('told', 'nothing')
+    void window.oauthApp.redirect().then((told) => sessionStorage.setItem('told', JSON.stringify(told)))
+  })
+  await page.waitForURL(`${origin}/callback`)
+  expect((await returned(page)).told).toMatchObject({ subject: 'ann' })
+  expect(await page.evaluate(() => sessionStorage.getItem('told'))).toBe('nothing')
+})
+
 test('REQ-11: what a page has come back with is gone with its user: asked again after the sign-out, it brings nobody', async () => {
   const { open, origin } = await stageScripted()
   const page = await open()
