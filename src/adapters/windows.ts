@@ -33,7 +33,7 @@ export function openFrame(url: string): () => void {
   const frame = document.createElement('iframe')
   frame.hidden = true
   frame.src = url
-  document.body.append(frame)
+  document.documentElement.append(frame) // a script in the head runs before there is a body
   return () => frame.remove()
 }
 

@@ -501,6 +501,16 @@ test('the page that a silent sign-in comes back to is gone before it can begin o
   expect(frames).toEqual([0])
 })
 
+test('a silent sign-in needs no body, which a script in the head runs before', async () => {
+  const { open } = await stageScripted()
+  const page = await open()
+  const told = await page.evaluate(() => {
+    document.body.remove()
+    return window.oauthApp.silent()
+  })
+  expect(told).toMatchObject({ subject: 'ann' })
+})
+
 test('REQ-107: a `max_age` among the parameters is held against the ID token, as one that an API demands', async () => {
   const { open, origin, provider, grant } = await stageScripted({ parameters: { max_age: '3600' } })
   const now = Math.floor(Date.now() / 1000)

@@ -538,7 +538,10 @@ describe('REQ-93: a key', () => {
 
   test('of a silent sign-in that nobody answers is not kept, in memory either', async () => {
     const frame = { hidden: false, src: '', remove() {} }
-    const page = { document: { createElement: () => frame, body: { append() {} } }, location: { href: 'https://app.example.com/' } }
+    const page = {
+      document: { createElement: () => frame, documentElement: { append() {} } },
+      location: { href: 'https://app.example.com/' },
+    }
     for (const [name, value] of Object.entries(page)) {
       onTestFinished(() => void Reflect.deleteProperty(globalThis, name))
       Object.defineProperty(globalThis, name, { configurable: true, value })
