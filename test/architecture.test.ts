@@ -323,4 +323,17 @@ describe('F38, F73, REQ-135: importing an entry', () => {
     const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '--eval', program])
     expect([stdout, stderr]).toEqual(['signed-out a', ''])
   })
+
+  test('F38: and so has a worker of such a page', async () => {
+    const program = `
+      Object.defineProperty(globalThis, 'indexedDB', { get() { throw new DOMException('The operation is insecure.', 'SecurityError') } })
+      const { createSession } = await import(${JSON.stringify(new URL('index.ts', root).href)})
+      const session = createSession({ attachTo: ['https://api.example.com'], refresh: async () => ({ access_token: 'b' }) })
+      const { status } = await session.ready
+      await session.signIn({ access_token: 'a', expires_in: 300 })
+      process.stdout.write(status + ' ' + await session.getToken())
+      session.close()`
+    const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '--eval', program])
+    expect([stdout, stderr]).toEqual(['signed-out a', ''])
+  })
 })

@@ -24,8 +24,8 @@ export function globalFetch(ours: () => typeof globalThis.fetch): typeof globalT
   return (input, init) => (globalThis.fetch === ours() ? before : globalThis.fetch)(input, init)
 }
 
-/** A server that renders pages has neither: there a session starts nothing (F73). */
-export const isServer = (): boolean => typeof document === 'undefined' && typeof indexedDB === 'undefined'
+/** A server that renders pages has neither: there a session starts nothing (F73). In workers of Firefox a database that is refused throws when it is looked at (F38). */
+export const isServer = (): boolean => typeof document === 'undefined' && !('indexedDB' in globalThis)
 
 export const base = (): string | null =>
   typeof document === 'undefined' ? (typeof location === 'undefined' ? null : location.href) : document.baseURI
