@@ -20,7 +20,7 @@ interface Known {
 /** Nearer than that, two ends are one: a server that says it again, with each refresh, says it a little otherwise. */
 const sameEnd: Ms = 30_000
 
-/** What is told of a user's activity is needed until the limit has passed since; with none, or a longer one, for as long as an end is remembered (REQ-140). */
+/** What is told of a user's activity is needed until a limit has passed since; without an idle one, for as long as an end is remembered at most (REQ-140). */
 const longestStay: Ms = 30 * 86_400_000
 
 const longAgo: Moment = { wall: -Infinity, mono: -Infinity }
@@ -28,28 +28,27 @@ const longAgo: Moment = { wall: -Infinity, mono: -Infinity }
 /** `limits(…)` at work, in one tab. */
 export function watchLimits(spans: Spans, host: LimiterHost, listen: (notice: () => void) => () => void): Limiter {
   const { clock, page, policy, revoke, now, state, insist, expiring } = host
-  const shortest = Math.min(spans.idle, spans.maxAge)
-  const pulse = sharedPulse(host, Math.min(shortest, longestStay))
-  // Activity is told when it begins, and then once in a twentieth of the limit: what a crash takes with it makes the session that much shorter.
-  const grain = shortest / 20
+  const { idle, maxAge } = spans
+  const lasts = Math.min(maxAge, idle < Infinity ? idle : longestStay)
+  const pulse = sharedPulse(host, lasts)
   let known: Known | null = null
   /** When the user was here last, be it after the limit as far as this tab knew, or before it knew of the session. */
   let seen = longAgo
   let cancelSave: (() => void) | null = null
 
-  const stops = [
+  const atClose = [
     listen(extend),
     page.listen((signal) => {
       if (signal === 'visible') extend()
       else saveNow() // the page may be gone soon
     }),
+    saveNow,
   ]
   return {
     judge,
     extend,
     close() {
-      for (const stop of stops) stop()
-      saveNow()
+      for (const stop of atClose) stop()
     },
   }
 
@@ -111,11 +110,12 @@ export function watchLimits(spans: Spans, host: LimiterHost, listen: (notice: ()
   /** The user's last activity here counts, if it was before the limit: as far as this tab knows, until it has asked the others. */
   function heed(mine: Known): void {
     const { begun, active } = mine.course
-    if (seen.mono <= active.mono || left(after(active, spans.idle), seen) <= 0) return
+    if (seen.mono <= active.mono || left(after(active, idle), seen) <= 0) return
     mine.course = { begun, active: seen }
-    const wait = grain - since(mine.savedAt, seen)
+    // It is told when it begins, and then once in a twentieth of the limit: what a crash takes with it makes the session that much shorter.
+    const wait = lasts / 20 - since(mine.savedAt, seen)
     if (wait <= 0) save(mine)
-    else if (wait < Infinity) cancelSave ??= clock.wakeAt(seen.wall + wait, saveNow)
+    else cancelSave ??= clock.wakeAt(seen.wall + wait, saveNow)
   }
 
   function saveNow(): void {

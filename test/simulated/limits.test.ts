@@ -342,6 +342,12 @@ describe('the idle limit', () => {
     { of: 'eight hours', limits: limits({ maxAge: hours(8) }), span: hours(8) },
     { of: 'aal1', limits: limits('aal1'), span: hours(24 * 30) },
     { of: 'none but the server’s', limits: limits({}), span: hours(24 * 30) },
+    { of: 'sixty days', limits: limits({ maxAge: hours(24 * 60) }), span: hours(24 * 30) },
+    {
+      of: 'sixty days, idle: whoever is back after fifty was active within the limit',
+      limits: limits({ idle: hours(24 * 60) }),
+      span: hours(24 * 60),
+    },
   ])('REQ-140: the store is told until when what is kept of activity is needed: $of', async ({ limits, span }) => {
     const s = scene({ tabs: 0 as 1 })
     const told: unknown[] = []
