@@ -190,6 +190,7 @@ export function startEngine(
   }
 
   async function takeLock(patience: Ms): Promise<(() => void) | null> {
+    await (policy.cookie && departure) // a cookie that is being given back speaks for nobody any more
     const waiting = new AbortController()
     const asked = attempt(() => lock.acquire(waiting.signal))
     const held = await within(clock, patience, asked).catch(() => null)

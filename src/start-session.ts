@@ -3,7 +3,7 @@ import { arrival } from './core/grant.ts'
 import { open, reveal } from './core/secret.ts'
 import { type Goal, keyOf, type Policy, sessionIn, type Want } from './core/state.ts'
 import { readTokens, type SignInInput } from './core/tokens.ts'
-import { mustLook, type Need } from './core/verdict.ts'
+import type { Need } from './core/verdict.ts'
 import { type Audience, startEngine } from './engine.ts'
 import { LatchkeyError } from './errors.ts'
 import type { StepUpChallenge } from './fetch/challenge.ts'
@@ -142,8 +142,8 @@ export function startSession(settings: Settings, ports: Ports): Session {
 
   /** `afresh`: not without asking the server. */
   async function renew(goal: Goal, afresh: boolean, signal: AbortSignal | undefined): Promise<void> {
+    if (policy.cookie) await abortable(engine.look(), signal) // who has slept asks no server before that
     const need: Need = { ...goal, session: sessionIn(engine.state()), asks: policy.cookie }
-    if (mustLook(engine.state(), clock.now())) await abortable(engine.look(), signal) // it has slept: until then no server is asked
     const begun = clock.now().wall
     engine.feed({ type: 'token-needed', goal, waiting: true })
     const found = await abortable(engine.obtain(need), signal)

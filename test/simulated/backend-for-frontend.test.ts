@@ -46,6 +46,20 @@ describe('a start', () => {
     expect(tab.session.state).toMatchObject({ status: 'signed-in', subject: 'ann' })
   })
 
+  test('F66: asks nothing of a cookie that is being given back: refresh() at once after a sign-out brings nobody back', async () => {
+    const { s, backend } = await backendScene()
+    const [tab] = s.tabs
+    const ways = [300] // that of the logout
+    s.latency = () => ways.shift() ?? 50
+    const out = tab.session.signOut()
+    expect((await settled(s, tab.session.refresh())).code).toBe('signed_out')
+    expect((await settled(s, out)).value).toEqual({ revoked: true })
+    await s.advance(minutes(1))
+    expect(tab.session.state).toEqual({ status: 'signed-out', reason: 'signed-out' })
+    expect(s.earOf(tab).signedIn).toEqual([])
+    expect(backend.counted.logouts).toBe(1)
+  })
+
   test('F27: while the backend cannot say, nobody is called signed out', async () => {
     const { s, backend } = await backendScene({ tabs: 0 as 1 })
     backend.instead.push(async () => new Response('', { status: 503 }))
