@@ -5,7 +5,7 @@ import type { LimiterHost } from '../limiter.ts'
 import { type Course, type Pulse, readPulse, since } from './pulse.ts'
 
 /** What one tab knows of a session. */
-export interface Watched {
+interface Watched {
   readonly session: string
   readonly course: Course
 }
