@@ -37,7 +37,7 @@ export interface SessionOptions {
 
   /**
    * The fetch underneath, for tests, instrumentation, or a framework's own. It is given a string and an init, or a Request.
-   * @defaultValue the global `fetch`, looked up at each call. What wraps a `session.fetch` that is in its place must pass calls on in the same tick: later, they lead back to it without end
+   * @defaultValue the global `fetch`, looked up at each call. Who puts `session.fetch` in its place does so last: what wraps that leads back to it, without end
    */
   readonly fetch?: typeof globalThis.fetch | undefined
 

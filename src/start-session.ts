@@ -11,7 +11,7 @@ import { matcher } from './fetch/destinations.ts'
 import { sessionFetch } from './fetch/session-fetch.ts'
 import { startLending } from './lending.ts'
 import type { Settings } from './options.ts'
-import type { Ports } from './ports.ts'
+import type { Ports, RefreshFunction, RefreshRequest } from './ports.ts'
 import { serverOf } from './server.ts'
 import type { GetTokenOptions, RefreshOptions, Session, SignInOptions, SignOutOptions } from './session.ts'
 import { stepUps } from './step-up.ts'
@@ -34,19 +34,11 @@ export function startSession(settings: Settings, ports: Ports): Session {
   const tokenless = policy.cookie && refresher.send !== undefined
   const match = matcher(targets, ports.base)
   const sealedBefore = new WeakMap<object, Promise<void>>()
-  let asking = 0
+  let asking = false
 
   const telling = startTelling(ports, policy)
   // An answer stays of use for a minute after it was due: it is kept, or revoked (protocol, rule 6).
-  const server = serverOf(
-    refresher,
-    (request) => bare(() => refresher.refresh(request)),
-    tokenless,
-    (input, init) => bare(() => ports.fetch(input, init)),
-    refreshTimeout + 60_000,
-    telling.failed,
-    ports.report,
-  )
+  const server = serverOf(refresher, refreshing, tokenless, ports.fetch, refreshTimeout + 60_000, telling.failed, ports.report)
   const audience: Audience = {
     ...telling,
     changed(state) {
@@ -95,13 +87,13 @@ export function startSession(settings: Settings, ports: Ports): Session {
   }
   return Object.freeze(session)
 
-  /** In this tick whatever comes back here goes without a credential. */
-  function bare<T>(task: () => T): T {
-    asking++
+  /** The app's function, and whether it is being called just now. */
+  function refreshing(request: RefreshRequest): ReturnType<RefreshFunction> {
+    asking = true
     try {
-      return task()
+      return refresher.refresh(request)
     } finally {
-      asking--
+      asking = false
     }
   }
 

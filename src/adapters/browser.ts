@@ -18,19 +18,10 @@ export const browserPorts = (name: string, store: Store, fetch: typeof globalThi
   base,
 })
 
-/** The page's own fetch, looked up at each call. An app may put `session.fetch` in its place: then it is the one from before, as it is where that was wrapped since, and leads back here (F56). */
+/** The page's own fetch, looked up at each call. An app may put `session.fetch` in its place: then it is the one from before (F56). */
 export function globalFetch(ours: () => typeof globalThis.fetch): typeof globalThis.fetch {
   const before = globalThis.fetch
-  let calling = false
-  return (input, init) => {
-    if (calling || globalThis.fetch === ours()) return before(input, init)
-    calling = true
-    try {
-      return globalThis.fetch(input, init)
-    } finally {
-      calling = false
-    }
-  }
+  return (input, init) => (globalThis.fetch === ours() ? before : globalThis.fetch)(input, init)
 }
 
 /** A server that renders pages has neither: there a session starts nothing (F73). In workers of Firefox a database that is refused throws when it is looked at (F38). */
