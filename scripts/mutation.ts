@@ -1,7 +1,7 @@
 /**
  * Changes one thing at a time in the core and the engine, and sees whether a test notices: first the tests that take seconds, then, for
  * what those let pass, all that leave nothing to chance. Prints the score by file, and whatever nobody noticed; the scores are kept for `npm run
- * reliability`. Takes about an hour on two cores; file names narrow it: `npm run mutation -- src/engine.ts`.
+ * reliability`. Takes about an hour on two cores that do nothing else; file names narrow it: `npm run mutation -- src/engine.ts`.
  */
 import { relative } from 'node:path'
 import { Stryker } from '@stryker-mutator/core'
@@ -9,34 +9,45 @@ import { keepRun } from './long-runs.ts'
 
 type MutantResult = Awaited<ReturnType<Stryker['runMutationTest']>>[number]
 
+interface Score {
+  readonly mutants: number
+  readonly noticed: number
+}
+
 const files = process.argv.slice(2)
 const judged = files.length ? files : ['src/core/**/*.ts', 'src/engine.ts', 'src/refresh-run.ts', 'src/shared-record.ts']
 const wanted = 90
 
+const later = new Set<string>()
 const first = await mutate(judged, 'quick')
 const passed = first.filter(isUnnoticed)
-const second = passed.length ? await mutate([...new Set(passed.map(placeOf))], 'thorough') : []
-const later = new Set(second.filter(isNoticed).map(nameOf))
-const unnoticed = passed.map(nameOf).filter((name) => !later.has(name))
+keep() // the second part may take longer than there is time for
+if (passed.length)
+  for (const mutant of (await mutate([...new Set(passed.map(placeOf))], 'thorough')).filter(isNoticed)) later.add(nameOf(mutant))
+keep()
 
-const scores = new Map<string, { mutants: number; noticed: number }>()
-for (const mutant of first) {
-  if (!isNoticed(mutant) && !isUnnoticed(mutant)) continue // it does not compile, or is computed once
-  const score = scores.get(fileOf(mutant)) ?? { mutants: 0, noticed: 0 }
-  scores.set(fileOf(mutant), {
-    mutants: score.mutants + 1,
-    noticed: score.noticed + (isNoticed(mutant) || later.has(nameOf(mutant)) ? 1 : 0),
-  })
-}
+const unnoticed = passed.map(nameOf).filter((name) => !later.has(name))
 console.log(unnoticed.sort().join('\n'))
-for (const [file, { mutants, noticed }] of [...scores].sort()) {
-  console.log(row(file, mutants, noticed))
-  keepRun('mutation', file, { mutants, noticed })
-}
-const all = [...scores.values()]
-const total = { mutants: sum(all.map(({ mutants }) => mutants)), noticed: sum(all.map(({ noticed }) => noticed)) }
+const all = [...scores()]
+for (const [file, { mutants, noticed }] of all.sort()) console.log(row(file, mutants, noticed))
+const total = { mutants: sum(all.map(([, { mutants }]) => mutants)), noticed: sum(all.map(([, { noticed }]) => noticed)) }
 console.log(row('together', total.mutants, total.noticed))
 if (total.noticed / total.mutants < wanted / 100) process.exitCode = 1
+
+function keep(): void {
+  for (const [file, score] of scores()) keepRun('mutation', file, { ...score })
+}
+
+/** By file. */
+function scores(): ReadonlyMap<string, Score> {
+  const found = new Map<string, Score>()
+  for (const mutant of first) {
+    if (!isNoticed(mutant) && !isUnnoticed(mutant)) continue // it does not compile, or is computed once
+    const { mutants, noticed } = found.get(fileOf(mutant)) ?? { mutants: 0, noticed: 0 }
+    found.set(fileOf(mutant), { mutants: mutants + 1, noticed: noticed + Number(isNoticed(mutant) || later.has(nameOf(mutant))) })
+  }
+  return found
+}
 
 function mutate(mutants: string[], tests: 'quick' | 'thorough'): Promise<MutantResult[]> {
   process.env.LATCHKEY_MUTATION = tests // for vitest.mutation.config.ts
