@@ -314,12 +314,7 @@ describe('F38, F73, REQ-135: importing an entry', () => {
       for (const name of ['localStorage', 'sessionStorage', 'indexedDB']) Object.defineProperty(globalThis, name, { get: refuse })
       Object.defineProperty(navigator, 'locks', { get: refuse })
       globalThis.BroadcastChannel = refuse
-      const { createSession } = await import(${JSON.stringify(new URL('index.ts', root).href)})
-      const session = createSession({ attachTo: ['/api'], refresh: async () => ({ access_token: 'b' }) })
-      const { status } = await session.ready
-      await session.signIn({ access_token: 'a', expires_in: 300 })
-      process.stdout.write(status + ' ' + await session.getToken())
-      session.close()`
+      ${usesSession('/api')}`
     const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '--eval', program])
     expect([stdout, stderr]).toEqual(['signed-out a', ''])
   })
@@ -327,13 +322,17 @@ describe('F38, F73, REQ-135: importing an entry', () => {
   test('F38: and so has a worker of such a page', async () => {
     const program = `
       Object.defineProperty(globalThis, 'indexedDB', { get() { throw new DOMException('The operation is insecure.', 'SecurityError') } })
-      const { createSession } = await import(${JSON.stringify(new URL('index.ts', root).href)})
-      const session = createSession({ attachTo: ['https://api.example.com'], refresh: async () => ({ access_token: 'b' }) })
-      const { status } = await session.ready
-      await session.signIn({ access_token: 'a', expires_in: 300 })
-      process.stdout.write(status + ' ' + await session.getToken())
-      session.close()`
+      ${usesSession('https://api.example.com')}`
     const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '--eval', program])
     expect([stdout, stderr]).toEqual(['signed-out a', ''])
   })
 })
+
+/** A program that signs in, and prints how it found the session and what token it has then. */
+const usesSession = (attachTo: string) => `
+      const { createSession } = await import(${JSON.stringify(new URL('index.ts', root).href)})
+      const session = createSession({ attachTo: ['${attachTo}'], refresh: async () => ({ access_token: 'b' }) })
+      const { status } = await session.ready
+      await session.signIn({ access_token: 'a', expires_in: 300 })
+      process.stdout.write(status + ' ' + await session.getToken())
+      session.close()`
