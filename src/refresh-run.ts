@@ -3,7 +3,7 @@ import { arrival, renewal } from './core/grant.ts'
 import type { Outcome, Unavailable } from './core/outcome.ts'
 import type { ActiveRecord, Grant } from './core/record.ts'
 import { type Fact, type Goal, keyOf, type Policy, type State, type Want } from './core/state.ts'
-import type { Moment, Ms, Now } from './core/time.ts'
+import type { Moment, MonotonicMs, Ms, Now } from './core/time.ts'
 import { ownToken } from './core/transition.ts'
 import { canPresent, fitting, pause } from './core/verdict.ts'
 import type { Clock } from './ports.ts'
@@ -84,11 +84,33 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
     // A cookie can be asked about though nothing can be read: then it is the lock alone that keeps two tabs from it at once (F40).
     if (!isRead && !unlock) return feed({ type: 'store-failed' })
     for (;;) {
+      const claim = await claimed()
+      if (!claim) return
+      if (lateGrant) {
+        await lateGrant // an answer has come to what was presented before (M11)
+        lateGrant = null
+        continue
+      }
+      // No await from here to the sending: by now the claim may have been watched to its end, or the session be over (M3, M8).
+      if (now().mono - claim.asked > sendWindow || active(state()) !== claim.record) continue
+      const isDone = await present(claim.record)
+      if (isDone) return
+    }
+  } finally {
+    unlock?.()
+  }
+
+  /** Rules 3, 4 and 8: looks again, watches whoever is at it, and claims. `null` if there is nothing to present any more. */
+  async function claimed(): Promise<Claimed | null> {
+    for (;;) {
       const found = isRead || active(state()) ? await look() : null
       const record = active(state())
-      if (state().closed) return
-      if (!record) return state().held === held && found !== 'foreign' ? await askForAnybody(tools) : undefined
-      if (fitting(state(), goal, now()) || pause(state(), goal, now(), true) > 0 || !canPresent(record, policy, now())) return
+      if (state().closed) return null
+      if (!record) {
+        if (state().held === held && found !== 'foreign') await askForAnybody(tools)
+        return null
+      }
+      if (fitting(state(), goal, now()) || pause(state(), goal, now(), true) > 0 || !canPresent(record, policy, now())) return null
       if (found === 'foreign') throw new Error('The record is not ours.')
       if (!found) {
         await tools.recover()
@@ -102,47 +124,54 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
       }
       again ||= record.claim !== null
       const claim = { owner: policy.owner, locked: unlock !== null, lasts: policy.refreshTimeout }
-      const { record: claimed, asked } = await commit({ type: 'claim', of: record, claim })
-      if (claimed?.status !== 'active') continue
-      givenUp = nameOf(claimed)
-      if (lateGrant) {
-        await lateGrant // an answer has come to what was presented before (M11)
-        lateGrant = null
-        continue
-      }
-      // No await from here to the sending: by now the claim may have been watched to its end, or the session be over (M3, M8).
-      if (now().mono - asked > sendWindow || active(state()) !== claimed) continue
-      const presented = { of: claimed, want: goal, sent: now() }
-      const wasPresented = again || claimed.retry?.unanswered === true
-      const answer = server.ask(claimed.grant, goal, claimed.subject)
-      tools.note({ type: 'sent', again: wasPresented })
-      const outcome = await within(clock, policy.refreshTimeout, answer)
-      tools.note({ type: 'answered', again: wasPresented, outcome: outcome?.type ?? 'overdue' })
-      if (outcome?.type === 'granted') return await keep(presented, outcome, tools)
-      if (outcome?.type === 'rejected')
-        return void (await tools.insist({ type: 'end', of: claimed, reason: 'rejected', wanted: false, answerLost: wasPresented }))
-      // The deadline ends the waiting, not the listening (rule 6).
-      if (!outcome)
-        void answer.then((late) => {
-          if (late.type === 'granted') lateGrant = keep(presented, late, tools)
-        })
-      const isAnswered = outcome?.answered ?? false
-      if (!isAnswered && !again && (outcome || policy.retryUnanswered)) {
-        again = true // once, at once, so that a server's grace window catches it (F33)
-        continue
-      }
-      // About this resource or scope alone: who wants another need not wait (RFC 8707 §2), and the server is well again.
-      const denied = outcome?.denied && keyOf(goal)
-      const late = backOff(claimed.retry, now(), isAnswered, outcome?.wait)
-      const retry = denied ? null : { ...late, unanswered: wasPresented || !isAnswered }
-      await commit({ type: 'retry', of: claimed, retry })
-      if (denied && active(state())?.session === claimed.session)
-        feed({ type: 'denied', denials: { [denied]: { until: now().mono + deniedFor, cause: outcome.cause } } })
-      return
+      const { record: ours, asked } = await commit({ type: 'claim', of: record, claim })
+      if (ours?.status !== 'active') continue
+      givenUp = nameOf(ours)
+      return { record: ours, asked }
     }
-  } finally {
-    unlock?.()
   }
+
+  /** Rules 4 to 7: sends, and writes what came of it. Resolves with whether that is all; else the token is to be presented once more. */
+  async function present(of: ActiveRecord): Promise<boolean> {
+    const presented = { of, want: goal, sent: now() }
+    const wasPresented = again || of.retry?.unanswered === true
+    const answer = server.ask(of.grant, goal, of.subject)
+    tools.note({ type: 'sent', again: wasPresented })
+    const outcome = await within(clock, policy.refreshTimeout, answer)
+    tools.note({ type: 'answered', again: wasPresented, outcome: outcome?.type ?? 'overdue' })
+    if (outcome?.type === 'granted') {
+      await keep(presented, outcome, tools)
+      return true
+    }
+    if (outcome?.type === 'rejected') {
+      await tools.insist({ type: 'end', of, reason: 'rejected', wanted: false, answerLost: wasPresented })
+      return true
+    }
+    // The deadline ends the waiting, not the listening (rule 6).
+    if (!outcome)
+      void answer.then((late) => {
+        if (late.type === 'granted') lateGrant = keep(presented, late, tools)
+      })
+    const isAnswered = outcome?.answered ?? false
+    if (!isAnswered && !again && (outcome || policy.retryUnanswered)) {
+      again = true // once, at once, so that a server's grace window catches it (F33)
+      return false
+    }
+    // About this resource or scope alone: who wants another need not wait (RFC 8707 §2), and the server is well again.
+    const denied = outcome?.denied && keyOf(goal)
+    const late = backOff(of.retry, now(), isAnswered, outcome?.wait)
+    const retry = denied ? null : { ...late, unanswered: wasPresented || !isAnswered }
+    await commit({ type: 'retry', of, retry })
+    if (denied && active(state())?.session === of.session)
+      feed({ type: 'denied', denials: { [denied]: { until: now().mono + deniedFor, cause: outcome.cause } } })
+    return true
+  }
+}
+
+/** A claim of ours that the store has taken. `asked`: when it was told to. */
+interface Claimed {
+  readonly record: ActiveRecord
+  readonly asked: MonotonicMs
 }
 
 interface Presented {
