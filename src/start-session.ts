@@ -1,7 +1,7 @@
 import { abortable } from './abortable.ts'
 import { arrival } from './core/grant.ts'
 import { open, reveal } from './core/secret.ts'
-import { type Goal, keyOf, type Policy, sessionIn, type Want } from './core/state.ts'
+import { type Goal, keyOf, ownToken, type Policy, sessionIn, type Want } from './core/state.ts'
 import { readTokens, type SignInInput } from './core/tokens.ts'
 import type { Need } from './core/verdict.ts'
 import { type Audience, startEngine } from './engine.ts'
@@ -131,13 +131,13 @@ export function startSession(settings: Settings, ports: Ports): Session {
     const later = (want: Want, key: string) => renew({ ...want, from: access[key]?.generation ?? 0 }, insteadOf === undefined, signal)
     if (insteadOf === undefined) {
       // What has changed for the user has changed at every API; one that is refused now keeps no other from its new token.
-      const renewals = [later(own, '')]
+      const renewals = [later(ownToken, '')]
       for (const { want, key } of targets) if (key && access[key]) renewals.push(later(want, key))
       await Promise.allSettled(renewals)
       return void (await Promise.all(renewals))
     }
     const [key, token] = Object.entries(access).find(([, it]) => reveal(it.token) === insteadOf) ?? ['']
-    if (token || record?.status !== 'active') await later(targets.find((target) => target.key === key)?.want ?? own, key) // else it is in use no more
+    if (token || record?.status !== 'active') await later(targets.find((target) => target.key === key)?.want ?? ownToken, key) // else it is in use no more
   }
 
   /** `afresh`: not without asking the server. */
@@ -182,8 +182,6 @@ export function startSession(settings: Settings, ports: Ports): Session {
     return { revoked: await engine.signOut(reason) } // an answer that is still on its way is revoked, too
   }
 }
-
-const own: Want = { resource: null, scope: null }
 
 /** It would wait for itself (F56). */
 function askedItself(): never {

@@ -57,6 +57,9 @@ export interface Goal extends Want {
   readonly from: number
 }
 
+/** Any token of the session's own will do. */
+export const ownToken: Goal = { resource: null, scope: null, from: 0 }
+
 /** Under which name a grant holds that token. */
 export const keyOf = ({ resource, scope }: Want): string => (resource || scope ? `${resource ?? ''} ${scope ?? ''}` : '')
 

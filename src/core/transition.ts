@@ -1,7 +1,7 @@
 import { backOff } from './back-off.ts'
 import { type Deadlines, deadlinesOf } from './lifetime.ts'
 import type { ActiveRecord, EndedRecord, SessionRecord } from './record.ts'
-import { type By, type Fact, type Goal, keyOf, type Order, type Policy, type State } from './state.ts'
+import { type By, type Fact, type Goal, keyOf, type Order, ownToken, type Policy, type State } from './state.ts'
 import { after, left, type Ms, type Now, never } from './time.ts'
 import { canPresent, fitting, mustLook, pause, renewIn } from './verdict.ts'
 import { endOf } from './write.ts'
@@ -244,6 +244,3 @@ export function nextWake(state: State, now: Now, policy: Policy): Ms {
 /** Are tokens renewed ahead of need? A tab that nobody looks at keeps no session alive (REQ-47, F81). */
 const isAhead = ({ visible }: State, { keepFresh }: Policy): boolean =>
   visible !== null && (keepFresh === 'always' || (keepFresh === 'while-visible' && visible))
-
-/** Any token of the session's own will do. */
-export const ownToken: Goal = { resource: null, scope: null, from: 0 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { arrival, renewal } from '../../src/core/grant.ts'
 import { reveal, seal, secret } from '../../src/core/secret.ts'
+import { ownToken } from '../../src/core/state.ts'
 import { readTokens } from '../../src/core/tokens.ts'
-import { ownToken } from '../../src/core/transition.ts'
 import { access, active, at, epoch, grant, retry } from './samples.ts'
 
 const now = at(1_000, 0)

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { secret } from '../../src/core/secret.ts'
-import { initialState, type State } from '../../src/core/state.ts'
+import { initialState, ownToken, type State } from '../../src/core/state.ts'
 import type { Moment, Now } from '../../src/core/time.ts'
-import { ownToken } from '../../src/core/transition.ts'
 import { freshUntil, mustLook, type Need, type Verdict, verdict } from '../../src/core/verdict.ts'
 import { access, active, at, ended, epoch, grant, policy, retry, signedIn, signedOut } from './samples.ts'
 
