@@ -4,22 +4,16 @@ export const here = (): URL | null => (typeof document === 'undefined' ? null : 
 /** What the address bar and the history say from now on of the page that is there. */
 export const showAddress = (url: string): void => history.replaceState(history.state, '', url)
 
-export function leaveFor(url: string): Promise<never> {
+/** Leaves. Resolves when the user is on this very page again, out of the bfcache; or still, for the way out was cancelled. Browsers of before 2026 may not tell the latter. */
+export function leaveFor(url: string): Promise<void> {
+  const back = comesBack()
   location.assign(url)
-  return never()
+  return back
 }
 
-/** Resolves when the user is on this very page again, out of the bfcache; or still, for the way out was cancelled. Browsers of before 2026 may not tell the latter. */
-export const comesBack = (): Promise<void> =>
-  new Promise((resolve) => {
-    addEventListener('pageshow', ({ persisted }) => persisted && resolve())
-    const { navigation } = globalThis
-    // Before the next navigation begins, it ends another one that may be under way: that is no cancelling.
-    navigation?.addEventListener('navigate', () => navigation.addEventListener('navigateerror', () => resolve()), { once: true })
-  })
-
-/** Leaves by a POST, so that what goes along is in no address (REQ-139). */
-export function leaveWith(url: string, fields: Readonly<Record<string, string>>): Promise<never> {
+/** The same by a POST, so that what goes along is in no address (REQ-139). */
+export function leaveWith(url: string, fields: Readonly<Record<string, string>>): Promise<void> {
+  const back = comesBack()
   const form = document.createElement('form')
   form.method = 'post'
   form.action = url
@@ -31,8 +25,20 @@ export function leaveWith(url: string, fields: Readonly<Record<string, string>>)
   document.body.append(form)
   form.submit()
   form.remove()
-  return never()
+  return back
 }
 
-/** For a page that is being left; one that comes back from the bfcache goes on where it was. */
-const never = (): Promise<never> => new Promise(() => {})
+/** Listens before the page is left: Chromium asks, and may stay, within the very call that leaves. */
+const comesBack = (): Promise<void> =>
+  new Promise((resolve) => {
+    const over = new AbortController()
+    const { signal } = over
+    const back = () => {
+      over.abort()
+      resolve()
+    }
+    addEventListener('pageshow', ({ persisted }) => persisted && back(), { signal })
+    const { navigation } = globalThis
+    // Before the next navigation begins, it ends another one that may be under way: that is no cancelling.
+    navigation?.addEventListener('navigate', () => navigation.addEventListener('navigateerror', back, { signal }), { once: true, signal })
+  })

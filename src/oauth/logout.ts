@@ -14,7 +14,9 @@ export interface LogoutOptions {
  * Leaves for the provider's own sign-out page (OpenID Connect RP-Initiated Logout §2). Call `session.signOut()` first: the
  * provider's sign-out need not revoke the refresh token (REQ-67). If the user who signed in on this very page is the last who
  * signed out on it, the ID token goes along as a hint, by form POST; else the provider may ask whether to sign out.
- * @throws LatchkeyError `sign_in_failed` if the provider has no such page, or its metadata cannot be had
+ * The promise stays pending unless it cannot leave, or the user comes back to this very page, or stays on it.
+ * @throws LatchkeyError `sign_in_failed` if the provider has no such page, or its metadata cannot be had; `sign_in_cancelled` from the page
+ * that the user comes back to
  * @example
  * ```ts
  * await session.signOut()
@@ -38,5 +40,9 @@ export async function logoutRedirect(provider: OAuthProvider, { returnTo }: Logo
   Object.assign(client.memory, { idToken: null, hint: null } satisfies Partial<Memory>)
   const fields = { client_id: client.clientId, ...(returnTo && { post_logout_redirect_uri: returnTo }) }
   // An ID token belongs in no address (REQ-139). Without one a GET does: the provider's `SameSite=Lax` cookies go along with it.
-  return hint ? leaveWith(endpoint, { ...fields, id_token_hint: hint }) : leaveFor(addressOf(endpoint, fields))
+  await (hint ? leaveWith(endpoint, { ...fields, id_token_hint: hint }) : leaveFor(addressOf(endpoint, fields)))
+  throw new LatchkeyError(
+    'sign_in_cancelled',
+    'The user is back from the provider’s sign-out page, or did not leave for it, so the provider may still know them. The session is not touched by this; there is nothing to do.',
+  )
 }

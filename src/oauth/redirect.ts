@@ -1,4 +1,4 @@
-import { comesBack, here, leaveFor, showAddress } from '../adapters/address.ts'
+import { here, leaveFor, showAddress } from '../adapters/address.ts'
 import { tellAnswer } from '../adapters/answers.ts'
 import { browserClock } from '../adapters/clock.ts'
 import { closeWindow } from '../adapters/windows.ts'
@@ -24,9 +24,7 @@ import type { SignIn, SignInRequest } from './sign-in.ts'
  */
 export async function signInRedirect(provider: OAuthProvider, request: SignInRequest = {}): Promise<never> {
   const { url } = await authorizationRequest(clientOf(provider), 'redirect', request)
-  const back = comesBack() // listens before: Chromium asks, and may stay, within the very call that leaves, which comes next
-  void leaveFor(url)
-  await back
+  await leaveFor(url)
   throw cancelled()
 }
 

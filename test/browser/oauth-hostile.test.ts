@@ -209,42 +209,53 @@ test('REQ-103: a clock that is put right after a step-up, by hours, keeps nobody
   await expect.poll(() => provider.seen.filter(({ url }) => url.startsWith('/authorize?')).length).toBe(2)
 })
 
-test('F68: who comes back to the page that left for the provider has cancelled: nothing there waits for ever', async () => {
-  const untouched = await launchUntouched()
-  onTestFinished(() => untouched.close())
-  const web = await startApp()
-  const { issuer, says } = await scriptedProvider()
-  says.authorize = () => ({ status: 200, headers: { 'content-type': 'text/html' }, body: '<title>Provider</title>' })
-  const { open } = await stageOAuth(untouched.context, web, { issuer, clientId: 'spa' }, { 'cache-control': 'no-cache' })
-  const page = await open()
-  await page.evaluate(() => {
-    const came = window.oauthApp.redirect()
-    Object.assign(window, { came })
+describe.each(['redirect', 'logout'] as const)('whoever has left for the provider by %s', (leave) => {
+  test('F68: and comes back to that very page has cancelled: nothing there waits for ever', async () => {
+    const untouched = await launchUntouched()
+    onTestFinished(() => untouched.close())
+    const web = await startApp()
+    const { issuer, says } = await scriptedProvider()
+    says.authorize = () => ({ status: 200, headers: { 'content-type': 'text/html' }, body: '<title>Provider</title>' })
+    const { open } = await stageOAuth(untouched.context, web, { issuer, clientId: 'spa' }, { 'cache-control': 'no-cache' })
+    const page = await open()
+    await page.evaluate((how) => {
+      const came = window.oauthApp[how]()
+      Object.assign(window, { came })
+    }, leave)
+    await page.waitForURL(`${issuer}/**`)
+    await page.evaluate(() => setTimeout(() => history.back())).catch(() => {})
+    await expect.poll(() => page.evaluate(() => 'came' in window).catch(() => false)).toBe(true)
+    expect(await page.evaluate(() => (window as unknown as { came: unknown }).came)).toHaveProperty('code', 'sign_in_cancelled')
   })
-  await page.waitForURL(`${issuer}/authorize?**`)
-  await page.evaluate(() => setTimeout(() => history.back())).catch(() => {})
-  await expect.poll(() => page.evaluate(() => 'came' in window).catch(() => false)).toBe(true)
-  expect(await page.evaluate(() => (window as unknown as { came: unknown }).came)).toHaveProperty('code', 'sign_in_cancelled')
-})
 
-test('who would rather stay on the page has cancelled as well, and may leave another time', async () => {
-  const { open, origin, provider } = await stageScripted()
-  const page = await open()
-  await page.locator('html').click() // a page that nobody has touched may not ask
-  await page.evaluate(() => {
-    window.onbeforeunload = (event) => event.preventDefault()
+  test('and would rather stay has cancelled as well, leaves no listener there, and may leave another time', async () => {
+    const { open, origin, provider } = await stageScripted()
+    const page = await open()
+    /** How many listeners look at a page that is shown. */
+    const looks = () =>
+      page.evaluate(() => {
+        let count = 0
+        window.dispatchEvent(Object.defineProperty(new Event('pageshow'), 'persisted', { get: () => void count++ }))
+        return count
+      })
+    const before = await looks()
+    await page.locator('html').click() // a page that nobody has touched may not ask
+    await page.evaluate(() => {
+      window.onbeforeunload = (event) => event.preventDefault()
+    })
+    const asked = page.waitForEvent('dialog')
+    await page.evaluate((how) => {
+      Object.assign(window, { came: window.oauthApp[how]() })
+    }, leave)
+    await (await asked).dismiss()
+    expect(await page.evaluate(() => (window as unknown as { came: unknown }).came)).toHaveProperty('code', 'sign_in_cancelled')
+    expect(provider.seen.filter(({ url }) => /^.(authorize|logout)\b/.test(url))).toEqual([])
+    expect(await looks()).toBe(before)
+    await page.evaluate(() => {
+      window.onbeforeunload = null
+    })
+    expect((await signIn(page, origin)).told).toMatchObject({ subject: 'ann' })
   })
-  const asked = page.waitForEvent('dialog')
-  await page.evaluate(() => {
-    Object.assign(window, { came: window.oauthApp.redirect() })
-  })
-  await (await asked).dismiss()
-  expect(await page.evaluate(() => (window as unknown as { came: unknown }).came)).toHaveProperty('code', 'sign_in_cancelled')
-  expect(provider.seen.filter(({ url }) => url.startsWith('/authorize?'))).toEqual([])
-  await page.evaluate(() => {
-    window.onbeforeunload = null
-  })
-  expect((await signIn(page, origin)).told).toMatchObject({ subject: 'ann' })
 })
 
 test('whoever leaves while a navigation of the app’s own is under way, which that ends, has not cancelled', async () => {
