@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { createSession, isLatchkeyError, type Session, type SessionOptions } from 'latchkey'
+import { handleRedirect, logoutRedirect, oauth, signInPopup, signInRedirect, signInSilent } from 'latchkey/oauth'
 import { refreshEndpoint } from 'latchkey/refresh'
 import { describe, expect, test } from 'vitest'
 import { recorder } from './fetch/by-hand.ts'
@@ -96,6 +97,24 @@ describe('F73, REQ-135: on a server, a session', () => {
 
   test('REQ-20: takes no option that the browser would refuse', () => {
     expect(() => createSession({ ...page, attachTo: ['http://api.example.com'] })).toThrow(/^`attachTo`/)
+  })
+})
+
+describe('F73: on a server, a provider', () => {
+  const metadata = { end_session_endpoint: 'https://login.example.com/logout' }
+  const provider = oauth({ issuer: 'https://login.example.com', clientId: 'spa', redirectUri: 'https://app.example.com/', metadata })
+
+  test.each(Object.entries({ signInPopup, signInSilent, signInRedirect, logoutRedirect }))(
+    'says that there is no page: %s',
+    async (_, call) => {
+      const error: unknown = await call(provider).catch((reason: unknown) => reason)
+      expect(isLatchkeyError(error, 'sign_in_failed')).toBe(true)
+      expect(error).toHaveProperty('message', expect.stringMatching(/no page.*nothing was sent.*browser/))
+    },
+  )
+
+  test('has nobody coming back from it', async () => {
+    expect(await handleRedirect(provider)).toBe(null)
   })
 })
 

@@ -1,6 +1,7 @@
 import { calculatePKCECodeChallenge, generateRandomCodeVerifier, generateRandomNonce, generateRandomState } from 'oauth4webapi'
 import { here } from '../adapters/address.ts'
 import { browserClock } from '../adapters/clock.ts'
+import { LatchkeyError } from '../errors.ts'
 import { failure } from './failure.ts'
 import { addressOf, neededEndpointOf } from './metadata.ts'
 import { hasJustSteppedUp, keepPending, type Pending } from './pending.ts'
@@ -18,7 +19,7 @@ export interface AuthorizationRequest {
 
 /**
  * Code flow with PKCE S256, state and nonce (RFC 9700 §2.1, OpenID Connect Core §3.1.2.1). What comes back to another page of this tab is kept for it.
- * @throws TypeError for a `returnTo` that is no path of this origin; LatchkeyError `sign_in_failed`
+ * @throws TypeError for a `returnTo` that is no path of this origin; LatchkeyError `sign_in_failed`, where there is no page, too
  */
 export async function authorizationRequest(
   client: Client,
@@ -73,10 +74,16 @@ export async function authorizationRequest(
 /** Where the provider sends its answers. */
 export const redirectUriOf = ({ redirectUri }: Client): string => new URL(redirectUri ?? '/', here() ?? undefined).href
 
+/** @throws LatchkeyError `sign_in_failed` on a server, and in a worker */
+export function pageHere(): URL {
+  const page = here()
+  if (!page) throw new LatchkeyError('sign_in_failed', 'There is no page here, so nothing was sent. Make this call in the browser.')
+  return page
+}
+
 /** A path that stays one wherever it is put: `//host` would be another site (no open redirect). */
 function pathOf(returnTo: string | undefined): string {
-  const page = here()
-  if (!page) throw new TypeError('There is no page here to sign in from.')
+  const page = pageHere()
   const to = new URL(returnTo ?? page, page)
   const path = to.pathname + to.search + to.hash
   if (to.origin !== page.origin || !/^\/(?!\/)/.test(path)) throw new TypeError('`returnTo` must be a path of this origin.')

@@ -1,6 +1,7 @@
 import { leaveFor, leaveWith } from '../adapters/address.ts'
 import { LatchkeyError } from '../errors.ts'
-import { failure } from './failure.ts'
+import { pageHere } from './authorization-request.ts'
+import { cancelled, failure } from './failure.ts'
 import { addressOf, endpointOf } from './metadata.ts'
 import { clientOf, type Memory, type OAuthProvider } from './provider.ts'
 
@@ -16,7 +17,7 @@ export interface LogoutOptions {
  * signed out on it, the ID token goes along as a hint, by form POST; else the provider may ask whether to sign out.
  * The promise stays pending unless it cannot leave, or the user comes back to this very page, or stays on it.
  * @throws LatchkeyError `sign_in_failed` if the provider has no such page, or its metadata cannot be had; `sign_in_cancelled` from the page
- * that the user comes back to
+ * that the user comes back to: the provider may still know them
  * @example
  * ```ts
  * await session.signOut()
@@ -36,13 +37,11 @@ export async function logoutRedirect(provider: OAuthProvider, { returnTo }: Logo
       'sign_in_failed',
       'The provider has no sign-out page. The session is not touched by this; there is nothing to do.',
     )
+  pageHere()
   const { hint } = client.memory
   Object.assign(client.memory, { idToken: null, hint: null } satisfies Partial<Memory>)
   const fields = { client_id: client.clientId, ...(returnTo && { post_logout_redirect_uri: returnTo }) }
   // An ID token belongs in no address (REQ-139). Without one a GET does: the provider's `SameSite=Lax` cookies go along with it.
   await (hint ? leaveWith(endpoint, { ...fields, id_token_hint: hint }) : leaveFor(addressOf(endpoint, fields)))
-  throw new LatchkeyError(
-    'sign_in_cancelled',
-    'The user is back from the provider’s sign-out page, or did not leave for it, so the provider may still know them. The session is not touched by this; there is nothing to do.',
-  )
+  throw cancelled()
 }

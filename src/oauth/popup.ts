@@ -3,9 +3,9 @@ import { browserClock } from '../adapters/clock.ts'
 import { openPopup } from '../adapters/windows.ts'
 import { LatchkeyError } from '../errors.ts'
 import { within } from '../within.ts'
-import { authorizationRequest } from './authorization-request.ts'
+import { authorizationRequest, pageHere } from './authorization-request.ts'
 import { redeem } from './authorization-response.ts'
-import { cancelled } from './failure.ts'
+import { cancelled, channelTo } from './failure.ts'
 import { longestSignIn } from './pending.ts'
 import { clientOf, type OAuthProvider } from './provider.ts'
 import type { SignIn, SignInRequest } from './sign-in.ts'
@@ -24,6 +24,7 @@ import type { SignIn, SignInRequest } from './sign-in.ts'
  */
 export async function signInPopup(provider: OAuthProvider, request: SignInRequest = {}): Promise<SignIn> {
   const client = clientOf(provider)
+  pageHere()
   const popup = openPopup() // with no await before it: after one it is no longer the click's
   if (!popup)
     throw new LatchkeyError('popup_blocked', 'The browser did not open the popup. Call it straight from a click, or use signInRedirect.')
@@ -32,7 +33,7 @@ export async function signInPopup(provider: OAuthProvider, request: SignInReques
     // From now on: a user may be quicker than the provider's metadata.
     const left = new Promise<null>((resolve) => stops.push(popup.watch(() => resolve(null))))
     const { url, state, pending } = await authorizationRequest(client, 'relay', request)
-    const { answer, stop } = hearAnswer(state)
+    const { answer, stop } = channelTo(() => hearAnswer(state))
     stops.push(stop)
     popup.show(url)
     const heard = await within(browserClock, longestSignIn, Promise.race([answer, left]))

@@ -6,6 +6,7 @@ import { LatchkeyError } from '../errors.ts'
 import { within } from '../within.ts'
 import { authorizationRequest } from './authorization-request.ts'
 import { redeem } from './authorization-response.ts'
+import { channelTo } from './failure.ts'
 import { clientOf, type OAuthProvider } from './provider.ts'
 import type { SignIn, SignInRequest } from './sign-in.ts'
 
@@ -27,7 +28,7 @@ const longestSilence: Ms = 10_000
 export async function signInSilent(provider: OAuthProvider, request: Omit<SignInRequest, 'prompt'> = {}): Promise<SignIn> {
   const client = clientOf(provider)
   const { url, state, pending } = await authorizationRequest(client, 'relay', { ...request, prompt: 'none' })
-  const hearing = hearAnswer(state)
+  const hearing = channelTo(() => hearAnswer(state))
   const close = openFrame(url)
   try {
     const answer = await within(browserClock, longestSilence, hearing.answer)

@@ -500,6 +500,34 @@ describe('a window of its own', () => {
   })
 })
 
+describe.each([
+  ['has none', () => Object.assign(window, { BroadcastChannel: undefined })],
+  [
+    'refuses one',
+    () => {
+      window.BroadcastChannel = class {
+        constructor() {
+          throw new DOMException('Access is denied for this document.', 'SecurityError')
+        }
+      } as never
+    },
+  ],
+] as const)('F46, F47: an answer comes in a BroadcastChannel: where the browser %s', (_, spoil) => {
+  test.each(['popup', 'silent'] as const)('a sign-in says so, and leaves nothing open: %s', async (how) => {
+    const { open, context } = await stageScripted()
+    const page = await open()
+    await page.evaluate(spoil)
+    const told = await page.evaluate((way) => window.oauthApp[way](), how)
+    expect(told).toMatchObject({
+      code: 'sign_in_failed',
+      message: expect.stringMatching(/no channel between windows.*Nobody was signed in.*signInRedirect/),
+    })
+    expect(told).toHaveProperty('cause', expect.stringMatching(/not a constructor|denied/))
+    await expect.poll(() => context.pages().length).toBe(1)
+    expect(await page.locator('iframe').count()).toBe(0)
+  })
+})
+
 test('the page that a silent sign-in comes back to is gone before it can begin one itself', async () => {
   const { open, provider } = await stageScripted()
   const page = await open()
