@@ -104,11 +104,8 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
         ? grips.instead(target, grip, refusal === 'invalid', signal)
         : refusal && grips.stepUp?.(target, grip, refusal, signal)
     if (!later) return response
-    if (again === null) {
-      later.catch(() => {}) // the next request will hear of it
-      return response
-    }
-    const next = await later
+    later.catch(() => again && letGo(response)) // of what cannot be sent again, the next request hears
+    const next = again && (await later)
     if (!next) return response
     letGo(response)
     return transmit(call, again, told, next, response)

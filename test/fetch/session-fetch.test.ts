@@ -765,6 +765,19 @@ describe('F10, F67: when the session ends', () => {
     expect(calls.length).toBe(1)
   })
 
+  test.each([
+    { name: 'a refresh', header: 'Bearer error="invalid_token"' },
+    { name: 'a stronger sign-in', header: 'Bearer error="insufficient_user_authentication"' },
+  ])('nor is the body of the refusal kept open that waits for $name', async ({ header }) => {
+    const cancelled: unknown[] = []
+    const body = new ReadableStream({ cancel: () => void cancelled.push('let go') })
+    const { fetch } = recorder(() => new Response(body, { status: 401, headers: { 'WWW-Authenticate': header } }))
+    const over = () => later(null).then(() => Promise.reject(sessionEnded))
+    const hand = byHand({ underneath: fetch, grips: { instead: over, stepUp: over } })
+    await expect(hand.fetch(api)).rejects.toBe(sessionEnded)
+    expect(cancelled).toEqual(['let go'])
+  })
+
   test('a request without a credential is none of its business', async () => {
     const hand = byHand({ underneath: () => later(new Response('public')) })
     const answer = hand.fetch('https://cdn.test/')
