@@ -58,7 +58,7 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
   function go({ target, href }: Matched, given: string | Request, init: Init): Promise<Response> {
     let input = given
     const request = typeof given === 'string' ? null : given
-    if (init?.headers && !isPlain(init.headers)) init = { ...init, headers: new Headers(init.headers) } // an iterator can be read once
+    if (init && !isPlain(init.headers)) init = { ...init, headers: new Headers(init.headers) } // an iterator can be read once; `null` is none
     const headers = init?.headers ?? request?.headers
     if (headers && hasOwnCredential(headers)) return underneath(input, init)
     if ((init?.mode ?? request?.mode) === 'no-cors') {
@@ -162,7 +162,8 @@ const isAsked = ({ target, input }: Call, { method }: RequestInit, from: Target 
   from.key === target.key &&
   /^(GET|HEAD)$/i.test(method ?? (typeof input === 'string' ? 'GET' : input.method))
 
-const isPlain = (it: object | undefined): boolean => !it || Object.getPrototypeOf(it) === Object.prototype
+const isPlain = (it: object | null | undefined): boolean =>
+  it === undefined || (it !== null && Object.getPrototypeOf(it) === Object.prototype)
 
 /** The caller's own credential goes out as it is, and alone (REQ-19). */
 const hasOwnCredential = (headers: HeadersInit): boolean =>

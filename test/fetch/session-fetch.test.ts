@@ -145,6 +145,27 @@ describe('F78, REQ-18: what the server sees is what native fetch sends, and one 
     expect(calls[0]?.init).toMatchObject(framework)
   })
 
+  const refused = [null, 0, '', false].map((headers) => ({ headers }))
+  test.each(refused)('what is no headers is refused as by fetch, and nothing is sent: $headers', async ({ headers }) => {
+    const native: unknown = await globalThis.fetch('data:,', { headers } as never).catch((error: unknown) => error)
+    expect(native).toBeInstanceOf(TypeError)
+    for (const [input, grips] of [
+      [api, {}],
+      [new Request(api), {}],
+      [api, held()],
+    ] as const) {
+      const { fetch, calls } = recorder()
+      await expect(byHand({ underneath: fetch, grips }).fetch(input, { headers } as never)).rejects.toThrow((native as TypeError).message)
+      expect(calls).toEqual([])
+    }
+  })
+
+  test('no init at all is one that says nothing, be it `null`', async () => {
+    const { fetch, calls } = recorder()
+    for (const init of [null, undefined]) await byHand({ underneath: fetch }).fetch(api, init as never)
+    expect(authorizations(calls)).toEqual(['Bearer token-1', 'Bearer token-1'])
+  })
+
   test('what the caller gave is not changed', async () => {
     const init = Object.freeze({ headers: Object.freeze({ 'X-Own': '1' }) })
     await byHand({ underneath: recorder().fetch }).fetch(api, init)
