@@ -28,26 +28,31 @@ interface Kept extends ProofKey {
 export function proofKeys() {
   let database: UseStore | undefined
 
-  /** In one transaction: no key that another tab removes comes back. `kept`: the one used last is the last. */
-  async function change(amend: (keys: IDBObjectStore, kept: readonly Kept[]) => void): Promise<void> {
+  async function inDatabase<T>(mode: IDBTransactionMode, work: (keys: IDBObjectStore) => Promise<T>): Promise<T> {
     const wasOpen = database !== undefined
     database ??= createStore('latchkey-proof-keys', 'keys')
-    const changed = database('readwrite', async (keys) => {
+    const done = database(mode, work).then((came) => ({ came }))
+    try {
+      const answer = await within(browserClock, longestWait, done)
+      if (!answer) throw new DOMException('IndexedDB does not answer.', 'TimeoutError')
+      return answer.came
+    } catch (error) {
+      database = undefined // the next try opens it anew
+      if (!wasOpen) throw error
+      return inDatabase(mode, work) // Safari loses a connection now and then, and all is there all the same
+    }
+  }
+
+  /** In one transaction: no key that another tab removes comes back. `kept`: the one used last is the last. */
+  const change = (amend: (keys: IDBObjectStore, kept: readonly Kept[]) => void): Promise<void> =>
+    inDatabase('readwrite', async (keys) => {
       const kept: Kept[] = await promisifyRequest(keys.getAll()) // only this file writes there
       amend(
         keys,
         kept.sort((one, other) => one.order - other.order),
       )
       return promisifyRequest(keys.transaction)
-    }).then(() => true)
-    try {
-      if (!(await within(browserClock, longestWait, changed))) throw new DOMException('IndexedDB does not answer.', 'TimeoutError')
-    } catch (error) {
-      database = undefined // the next try opens it anew
-      if (!wasOpen) throw error
-      await change(amend) // Safari loses a connection now and then, and all is there all the same
-    }
-  }
+    })
 
   return {
     /** A new one; it is not kept yet. @throws DOMException for an algorithm that this browser does not have */
@@ -61,13 +66,7 @@ export function proofKeys() {
         for (const { thumbprint } of others.slice(0, 1 - mostKept)) keys.delete(thumbprint)
       }),
     remove: (thumbprint: string) => change((keys) => keys.delete(thumbprint)),
-    async find(thumbprint: string): Promise<ProofKey | undefined> {
-      let found: ProofKey | undefined
-      await change((_, kept) => {
-        found = kept.find((key) => key.thumbprint === thumbprint)
-      })
-      return found
-    },
+    find: (thumbprint: string): Promise<ProofKey | undefined> => inDatabase('readonly', (keys) => promisifyRequest(keys.get(thumbprint))),
   }
 }
 

@@ -35,6 +35,26 @@ export function proofKeysContract(make: typeof proofKeys): readonly ContractCase
       await make().remove(name)
       same(await make().find(name), undefined)
     },
+    'is looked for by itself, and holds up nobody who writes': async (name) => {
+      await make().keep(await generated(name))
+      const modes: unknown[] = []
+      const { transaction } = IDBDatabase.prototype
+      const { getAll } = IDBObjectStore.prototype
+      IDBDatabase.prototype.transaction = function (...which) {
+        modes.push(which[1])
+        return transaction.apply(this, which)
+      }
+      IDBObjectStore.prototype.getAll = () => {
+        throw new Error('All of them are read.')
+      }
+      try {
+        same((await make().find(name))?.thumbprint, name)
+      } finally {
+        IDBDatabase.prototype.transaction = transaction
+        IDBObjectStore.prototype.getAll = getAll
+      }
+      same(modes.join(), 'readonly')
+    },
     'on a full disk is found all the same, and can be removed (F39)': async (name) => {
       const key = await generated(name)
       for (const which of ['mine', 'used later']) await make().keep({ ...key, thumbprint: `${name} ${which}` })
