@@ -35,6 +35,9 @@ const longestPause = 60_000
 /** How long an opening may take: one that never ends would be the last. */
 const patience = 30_000
 
+/** What `readyState` says of a WebSocket that is. */
+const closed = 3
+
 /** `keepConnected`, wherever it runs. */
 export function connect<Connection extends Closable>(
   session: Session,
@@ -83,7 +86,7 @@ export function connect<Connection extends Closable>(
       connection.addEventListener('close', () => {
         if (line === mine) lose()
       })
-      if (connection.readyState === 3) lose() // a socket that was closed before anybody listened
+      if (connection.readyState === closed) lose() // before anybody listened
     } catch (error) {
       if (signal.aborted) return
       const isOurs = isLatchkeyError(error)
