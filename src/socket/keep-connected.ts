@@ -11,14 +11,14 @@ import { connect } from './connect.ts'
  *
  * Pauses between attempts grow from a second to a minute, and end when the network is back, the page is looked at again, or there are
  * new tokens. A page that is frozen, or left for another one, is disconnected until it is back. When `signal` aborts, `open` may stop:
- * what it returns after that is closed. An opening has 30 s.
+ * what it returns after that is closed. An opening has 30 s. An EventSource is none: it does not say when it is lost.
  * @returns the undo
  * @example
  * ```ts
  * keepConnected(session, { open: async (token) => new WebSocket(await ticketUrl(token)) })
  * ```
  */
-export function keepConnected<Connection extends { close(): void; addEventListener(type: 'close', listener: () => void): void }>(
+export function keepConnected<Connection extends Connected>(
   session: Session,
   how: {
     readonly open: (token: string, signal: AbortSignal) => Connection | Promise<Connection>
@@ -31,4 +31,12 @@ export function keepConnected<Connection extends { close(): void; addEventListen
     chance: browserRandom.chance,
     report,
   })
+}
+
+/** What says when it is lost. */
+interface Connected {
+  close(): void
+  addEventListener(type: 'close', listener: () => void): void
+  /** An EventSource has it, and no `close` event: one that the server has refused would stay closed for good. */
+  readonly withCredentials?: never
 }

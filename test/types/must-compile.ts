@@ -177,7 +177,11 @@ export async function ownTests(store: () => Store) {
 }
 
 // Sockets, and what is like them.
-export function sockets(session: Session, ticketUrl: (token: string) => Promise<string>, feed: (token: string) => EventSource) {
+export function sockets(
+  session: Session,
+  ticketUrl: (token: string) => Promise<string>,
+  feed: (token: string) => EventTarget & { close(): void },
+) {
   const undo = [
     keepConnected(session, { open: async (token) => new WebSocket(await ticketUrl(token)) }),
     keepConnected(session, { open: feed, renew: undefined }),

@@ -110,6 +110,8 @@ export const others = () => {
   createApi(session, { fetch })
   // @ts-expect-error what is kept open can be closed
   keepConnected(session, { open: () => ({ addEventListener: () => {} }) })
+  // @ts-expect-error an EventSource does not say when it is closed
+  keepConnected(session, { open: () => new EventSource('/events') })
   // @ts-expect-error and is opened somehow
   keepConnected(session, {})
   // @ts-expect-error only two tabs
