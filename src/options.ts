@@ -37,7 +37,8 @@ export interface SessionOptions {
 
   /**
    * The fetch underneath, for tests, instrumentation, or a framework's own. It is given a string and an init, or a Request.
-   * @defaultValue the global `fetch`, looked up at each call. Who puts `session.fetch` in its place does so last: what wraps that leads back to it, without end
+   * @defaultValue the global `fetch`, looked up at each call. `session.fetch` has to be put in its place last: a wrapper around it that is put there afterwards would
+   * be what the session calls, and so call itself, without end. Give what such a wrapper shall call here, and it may come afterwards
    */
   readonly fetch?: typeof globalThis.fetch | undefined
 
