@@ -19,15 +19,6 @@ export const cancelled = (cause?: unknown): LatchkeyError =>
     cause,
   })
 
-/** What `open` gives, or a word why there is no channel to another window: old Safari has none (F47), and some origins are refused it (F46). */
-export function channelTo<Channel>(open: () => Channel): Channel {
-  try {
-    return open()
-  } catch (cause) {
-    throw failure(cause, 'The browser has no channel between windows. Nobody was signed in; use signInRedirect.')
-  }
-}
-
 /** RFC 6749 §4.1.2.1, §5.2. */
 interface ProviderError {
   readonly error?: string | undefined

@@ -1,11 +1,11 @@
-import { hearAnswer } from '../adapters/answers.ts'
 import { browserClock } from '../adapters/clock.ts'
 import { openPopup } from '../adapters/windows.ts'
 import { LatchkeyError } from '../errors.ts'
 import { within } from '../within.ts'
 import { authorizationRequest, pageHere } from './authorization-request.ts'
 import { redeem } from './authorization-response.ts'
-import { cancelled, channelTo } from './failure.ts'
+import { cancelled } from './failure.ts'
+import { hearing } from './hearing.ts'
 import { longestSignIn } from './pending.ts'
 import { clientOf, type OAuthProvider } from './provider.ts'
 import type { SignIn, SignInRequest } from './sign-in.ts'
@@ -33,7 +33,7 @@ export async function signInPopup(provider: OAuthProvider, request: SignInReques
     // From now on: a user may be quicker than the provider's metadata.
     const left = new Promise<null>((resolve) => stops.push(popup.watch(() => resolve(null))))
     const { url, state, pending } = await authorizationRequest(client, 'relay', request)
-    const { answer, stop } = channelTo(() => hearAnswer(state))
+    const { answer, stop } = hearing(state)
     stops.push(stop)
     popup.show(url)
     const heard = await within(browserClock, longestSignIn, Promise.race([answer, left]))

@@ -1,4 +1,3 @@
-import { hearAnswer } from '../adapters/answers.ts'
 import { browserClock } from '../adapters/clock.ts'
 import { openFrame } from '../adapters/windows.ts'
 import type { Ms } from '../core/time.ts'
@@ -6,7 +5,7 @@ import { LatchkeyError } from '../errors.ts'
 import { within } from '../within.ts'
 import { authorizationRequest } from './authorization-request.ts'
 import { redeem } from './authorization-response.ts'
-import { channelTo } from './failure.ts'
+import { hearing } from './hearing.ts'
 import { clientOf, type OAuthProvider } from './provider.ts'
 import type { SignIn, SignInRequest } from './sign-in.ts'
 
@@ -28,15 +27,15 @@ const longestSilence: Ms = 10_000
 export async function signInSilent(provider: OAuthProvider, request: Omit<SignInRequest, 'prompt'> = {}): Promise<SignIn> {
   const client = clientOf(provider)
   const { url, state, pending } = await authorizationRequest(client, 'relay', { ...request, prompt: 'none' })
-  const hearing = channelTo(() => hearAnswer(state))
+  const { answer: coming, stop } = hearing(state)
   const close = openFrame(url)
   try {
-    const answer = await within(browserClock, longestSilence, hearing.answer)
+    const answer = await within(browserClock, longestSilence, coming)
     close() // before the page in it can go on, and ask silently itself
     return await redeem(client, state, pending, answer ?? silence())
   } finally {
     close()
-    hearing.stop()
+    stop()
   }
 }
 
