@@ -1,4 +1,4 @@
-import { base, browserPorts, globalFetch, isServer } from './adapters/browser.ts'
+import { base, browserPorts, isServer, underneath } from './adapters/browser.ts'
 import { deviceStore } from './adapters/device-store.ts'
 import { inertSession } from './inert-session.ts'
 import { resolveOptions, type SessionOptions } from './options.ts'
@@ -28,6 +28,13 @@ export function createSession(options: SessionOptions): Session {
   if (!options.store && isServer()) return inertSession(options)
   const settings = resolveOptions(options, base())
   const { name, store, fetch } = settings
-  const session: Session = startSession(settings, browserPorts(name, store ?? deviceStore(), fetch ?? globalFetch(() => session.fetch)))
+  const session: Session = startSession(
+    settings,
+    browserPorts(
+      name,
+      store ?? deviceStore(),
+      underneath(() => session.fetch, fetch),
+    ),
+  )
   return session
 }

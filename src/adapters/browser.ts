@@ -18,10 +18,13 @@ export const browserPorts = (name: string, store: Store, fetch: typeof globalThi
   base,
 })
 
-/** The page's own fetch, looked up at each call. An app may put `session.fetch` in its place: then it is the one from before (F56). */
-export function globalFetch(ours: () => typeof globalThis.fetch): typeof globalThis.fetch {
+/**
+ * What the app has given, or the page's own fetch, looked up at each call. An app may put `session.fetch` in its place: then it is the one from before (F56).
+ * Called as a function of nothing: the page's own throws as a member of what it is handed on in.
+ */
+export function underneath(ours: () => typeof globalThis.fetch, given: typeof globalThis.fetch | null): typeof globalThis.fetch {
   const before = globalThis.fetch
-  return (input, init) => (globalThis.fetch === ours() ? before : globalThis.fetch)(input, init)
+  return (input, init) => (given ?? (globalThis.fetch === ours() ? before : globalThis.fetch))(input, init)
 }
 
 /** A server that renders pages has neither: there a session starts nothing (F73). In workers of Firefox a database that is refused throws when it is looked at (F38). */

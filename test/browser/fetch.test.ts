@@ -1,3 +1,4 @@
+import type { RefreshRequest } from 'latchkey'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { launchChromium } from './chromium.ts'
@@ -317,6 +318,24 @@ test('no host, port or base but the listed one sees a token, and a 401 of the ot
   expect(withToken.map(({ path, headers }) => [path, headers.host])).toEqual(Array.from({ length: 2 }, () => ['/api/listed', host]))
   await calm(200)
   expect([server.refreshes, elsewhere.refreshes]).toEqual([[], []])
+})
+
+test('the platform’s own fetch may be given as the one underneath, however a refresh calls it', async () => {
+  const { open, server, uncaught } = await stage(browser)
+  const page = await open()
+  const came = await page.evaluate(async (tokens) => {
+    const refresher = {
+      id: 'own',
+      refresh: (request: RefreshRequest) => request.fetch(`${location.origin}/token`, { method: 'POST', body: request.refreshToken }),
+    }
+    const session = window.app.open({ name: 'own', fetch: window.fetch, refresh: refresher })
+    await session.signIn(tokens)
+    await session.refresh()
+    return (await session.fetch('/api/me')).status
+  }, server.grant())
+  expect(came).toBe(200)
+  expect(server.refreshes).toEqual(['granted'])
+  expect(uncaught).toEqual([])
 })
 
 test('the platform is left as it was found (F79)', async () => {
