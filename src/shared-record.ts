@@ -215,7 +215,7 @@ export function sharedRecord(
     for (let asked = 0; asked < 2; asked++) {
       await askPeers(known)
       if ((await look()) || state().held.record?.session !== known.session) return
-      if (!state().stale) return void (await restore())
+      if (unsaved || !state().stale) return void (await restore()) // what peers say of a session before is before it
     }
     feed({ type: 'nobody-known' })
   }

@@ -215,6 +215,14 @@ describe.each(['fails', 'hangs'] as const)('F10, F40: a sign-in that a store tak
     if (page === 'same') expect(live).toHaveLength(1)
   })
 
+  test('is not given up for what a tab that has not heard of it tells of the user before', async () => {
+    const { s, tab } = await signedInLate('signed-in', 'same')
+    await settled(s, s.tabs[1].session.refresh())
+    await s.advance(seconds(40))
+    for (const { session } of [tab, ...s.tabs]) expect(session.state).toMatchObject({ status: 'signed-in', subject: 'two' })
+    expect(s.server.live).toEqual([storedIn(s)?.grant?.refreshToken])
+  })
+
   test('and is over before that, leaves nobody', async () => {
     const { s, tab } = await signedInLate('signed-in', 'same')
     await settled(s, tab.session.signOut())
