@@ -170,17 +170,17 @@ export function sharedRecord(
       const record = amend(found, write, now())
       if (write.type === 'sign-in' && write.wanted) unsaved = write.of.session
       if (isHeard(write)) feed(record ? { type: 'record-read', record, by: 'this-tab' } : { type: 'read-failed' })
-      return { record, found, asked: clock.now().mono, stored: stored() }
+      return { record, found, asked: clock.now().mono, stored: stored(write) }
     }).finally(() => {
       acting -= Number(isAct(write))
     })
   }
 
   /** A store that was only slow takes what is held by now. */
-  async function stored(): Promise<void> {
+  async function stored(write: Write): Promise<void> {
     for (let tries = 6; tries > 0; tries--) {
       await pause(storeWait)
-      const isDone = await restore().then(() => true, ignore)
+      const isDone = await restore(write).then(() => true, ignore)
       if (isDone) return
     }
   }
@@ -194,9 +194,11 @@ export function sharedRecord(
     await pause(peersWait)
   }
 
-  function restore(): Promise<unknown> {
+  /** `late`: what no store has taken. An end that somebody wants is one of whatever other tabs have made of the session since. */
+  function restore(late?: Write): Promise<unknown> {
     return inTurn(async () => {
       const of = state().held.record // by now: a grant may have come, and have been cleared
+      if (late?.type === 'end' && of?.status === 'ended' && late.wanted) return exchange(late)
       // A claim of nobody, so that a request still on its way is waited for.
       return of && exchange({ type: 'restore', of, claim: { owner: '', locked: false, lasts: policy.refreshTimeout } })
     })

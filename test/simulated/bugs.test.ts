@@ -319,6 +319,24 @@ describe('sign-out', () => {
     expect((await settled(s, s.tabs[0].session.signOut())).value).toEqual({ revoked: true })
     expect(script.revoked).toEqual(['refresh-one'])
   })
+
+  test('F09, M6: that the store takes late ends what another tab has renewed meanwhile', async () => {
+    const script = scripted()
+    const s = scene({ tabs: 2, session: { refresh: script.refresher } })
+    script.stage = s
+    const [tab, other] = s.tabs
+    await settled(s, tab.session.signIn(tokens('one')))
+    await s.advance(seconds(1))
+    s.browser.behaviour.loses = () => true
+    await settled(s, other.session.refresh())
+    let faults = 3
+    s.browser.behaviour.storeFault = () => (faults-- > 0 ? 'fails' : 'none')
+    await settled(s, tab.session.signOut())
+    await s.advance(seconds(35))
+    expect(other.session.state).toEqual({ status: 'signed-out', reason: 'signed-out' })
+    expect(storedIn(s)).toMatchObject({ status: 'ended', generation: 3 })
+    expect(s.earOf(tab).ended).toHaveLength(1)
+  })
 })
 
 const refusal = () => Object.assign(new Error('nobody'), { [Symbol.for('latchkey.error')]: true, code: 'refresh_rejected' })
