@@ -109,11 +109,11 @@ export function resolveOptions(options: SessionOptions, base: string | null): Se
   if (name !== undefined && (typeof name !== 'string' || !name)) refuse('name', 'must be a text that is not empty')
   if (store && (typeof store.read !== 'function' || typeof store.replace !== 'function'))
     refuse('store', 'must have the functions `read` and `replace`')
-  const { presents = 'refresh-token', revoke, send, isSameUser, prepare, forget } = strategy ?? {}
+  const { presents = 'refresh-token' } = strategy ?? {}
   oneOf('refresh.presents', presents, ['refresh-token', 'cookie'])
-  const functions = { fetch, onStepUp, 'refresh.revoke': revoke, 'refresh.send': send, 'refresh.isSameUser': isSameUser }
-  for (const [option, given] of Object.entries({ ...functions, 'refresh.prepare': prepare, 'refresh.forget': forget }))
-    if (given && typeof given !== 'function') refuse(option, 'must be a function')
+  callable('fetch', fetch)
+  callable('onStepUp', onStepUp)
+  for (const member of ['revoke', 'send', 'isSameUser', 'prepare', 'forget'] as const) callable(`refresh.${member}`, strategy?.[member])
   oneOf('keepFresh', keepFresh, ['while-visible', 'always', 'on-demand'])
   if (typeof refreshTimeout !== 'number' || !(refreshTimeout >= 1_000 && refreshTimeout <= 120_000))
     refuse('refreshTimeout', 'must be from 1000 to 120000 ms')
@@ -138,6 +138,10 @@ export function resolveOptions(options: SessionOptions, base: string | null): Se
 
 const oneOf = (option: string, value: string, words: readonly string[]): void => {
   if (!words.includes(value)) refuse(option, `must be one of: ${words.join(', ')}`)
+}
+
+const callable = (option: string, given: unknown): void => {
+  if (given && typeof given !== 'function') refuse(option, 'must be a function')
 }
 
 function refuse(option: string, how: string): never {
