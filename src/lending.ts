@@ -44,7 +44,7 @@ export function startLending(engine: Engine, { now }: Clock, cause: () => unknow
   function changed({ held: { kind, record } }: State): void {
     grips.clear()
     // Who signs in again is the same user still: what is on its way is theirs.
-    if (bond?.subject && kind === 'signed-in' && record.subject === bond.subject) bond.session = record.session
+    if (bond?.subject && record?.subject === bond.subject) bond.session = record.session
     if (bond && (kind !== 'signed-in' || record.session !== bond.session)) {
       bond.over.abort(ended(record, bond.session, cause()))
       bond = null

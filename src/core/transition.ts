@@ -131,11 +131,12 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     }
   }
 
-  /** Another sign-in in the place of ours: its end, unless the same user has come back (F17). */
+  /** Another sign-in in the place of ours: its end, unless the same user has come back (F17); and who has come back and left has left (F11). */
   function replace(found: SessionRecord, by: By): void {
     const { record } = state.held
-    if (record?.status !== 'active' || (found.status === 'active' && found.subject !== null && found.subject === record.subject)) return
-    end(endOf(record, 'user-changed', now.wall), by)
+    const isSame = found.subject !== null && found.subject === record?.subject
+    const reason = isSame ? found.status === 'ended' && found.reason : 'user-changed'
+    if (reason && record?.status === 'active') end(endOf(record, reason, now.wall), by)
   }
 
   /** An absent record is not an end (rule 11): it was evicted, or cleared. */

@@ -150,11 +150,18 @@ const table: Record<Fact['type'], readonly Row[]> = {
       orders: [announceEnd(somebody, 'user-changed', 'other-tab'), announce('signed-in', somebodyElse)],
     },
     {
-      name: 'the end of another session that had taken the place of ours is an end of ours',
+      name: 'F10: the end of another user’s session that had taken the place of ours is an end of ours, for another user',
       from: signedIn(),
-      fact: read(ended({ session: 't' })),
-      to: { ...looked(), ...gone(ended({ session: 't' })) },
+      fact: read(ended({ session: 't', subject: 'bob' })),
+      to: { ...looked(), ...gone(ended({ session: 't', subject: 'bob' })) },
       orders: [announceEnd(active(), 'user-changed', 'other-tab')],
+    },
+    {
+      name: 'F11: that of the same user’s is an end of ours for its own reason',
+      from: signedIn(),
+      fact: read(ended({ session: 't', reason: 'idle' })),
+      to: { ...looked(), ...gone(ended({ session: 't', reason: 'idle' })) },
+      orders: [announceEnd(active(), 'idle', 'other-tab')],
     },
     {
       name: 'F17: a sign-in in another tab is seen by one that was signed out',

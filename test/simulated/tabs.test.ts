@@ -219,6 +219,24 @@ describe('F10, F11, F17: who is signed in', () => {
     expect(s.server.revocations).toBe(1) // the refresh token that was replaced
   })
 
+  test('F11: frozen while the same user signs in anew and out: is told of a sign-out, and of nobody else', async () => {
+    const s = scene({ tabs: 2 })
+    const [tab, sleeper] = s.tabs
+    await settled(s, tab.session.signIn(s.server.grant(), { subject: 'ann' }))
+    await s.advance(seconds(1))
+    s.latency = () => seconds(2)
+    const call = watch(callFrom(sleeper), s.now)
+    await s.advance(100)
+    sleeper.freeze()
+    await settled(s, tab.session.signIn(s.server.grant(), { subject: 'ann' }))
+    void tab.session.signOut()
+    await s.advance(500)
+    sleeper.thaw()
+    await s.advance(seconds(5))
+    expect(s.earOf(sleeper)).toMatchObject({ ended: [{ reason: 'signed-out' }], expired: [] })
+    expect(call.result?.error).toMatchObject({ code: 'session_ended', reason: 'signed-out' })
+  })
+
   test('F11: frozen with a refresh in flight through a sign-out and a sign-in: writes nothing, ends the old session once', async () => {
     const s = scene({ tabs: 2 })
     await s.tabs[0].session.signIn(s.server.grant(), { subject: 'one' })
