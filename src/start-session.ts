@@ -35,6 +35,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
   const match = matcher(targets, ports.base)
   const sealedBefore = new WeakMap<object, Promise<void>>()
   let asking = false
+  let arrived = false // somebody, by `signIn`
 
   const telling = startTelling(ports, policy)
   // An answer stays of use for a minute after it was due: it is kept, or revoked (protocol, rule 6).
@@ -171,6 +172,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
     if (known?.session === session) return
     const who = (refresher.isSameUser && issued.subject) || subject // it will be asked about the name that ID tokens have for the user
     const seen = engine.signIn(arrival(session, (known?.generation ?? 0) + 1, who ?? null, policy.issuer, issued, clock.now()))
+    arrived = true
     if (sealedIn) sealedBefore.set(input, seen)
     return seen
   }
@@ -178,7 +180,10 @@ export function startSession(settings: Settings, ports: Ports): Session {
   async function signOut(options?: SignOutOptions): Promise<{ readonly revoked: boolean }> {
     const given = options?.reason
     const reason = given === 'revoked' || given === 'incident' ? given : 'signed-out'
-    if (telling.shown().status === 'loading') await telling.ready
+    if (telling.shown().status === 'loading') {
+      await telling.ready
+      if (arrived) return { revoked: false } // after this call, and in the place of whoever was there
+    }
     return { revoked: await engine.signOut(reason) } // an answer that is still on its way is revoked, too
   }
 }

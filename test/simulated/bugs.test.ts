@@ -304,6 +304,20 @@ describe('sign-out', () => {
     expect([first.result?.value, second.result?.value]).toEqual([{ revoked: true }, { revoked: true }])
   })
 
+  test('F67: while the store is being read, is not one of whoever signs in after it', async () => {
+    const s = scene({ tabs: 1 })
+    await settled(s, s.tabs[0].session.signIn(s.server.grant(), { subject: 'one' }))
+    s.browser.behaviour.storeDelay = () => 300
+    const tab = s.world.openTab()
+    const left = watch(tab.session.signOut(), s.now)
+    await s.advance(100)
+    await settled(s, tab.session.signIn(s.server.grant(), { subject: 'two' }))
+    await s.advance(seconds(40))
+    expect(left.result?.value).toEqual({ revoked: false })
+    for (const { session } of [tab, ...s.tabs]) expect(session.state).toMatchObject({ status: 'signed-in', subject: 'two' })
+    expect(s.server.live).toEqual([storedIn(s)?.grant?.refreshToken])
+  })
+
   test('settles where the server never does', async () => {
     const s = scene({ session: { refresh: scripted({ revoke: () => new Promise(() => {}) }).refresher } })
     await s.tabs[0].session.signIn(tokens('one'))
