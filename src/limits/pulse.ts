@@ -39,15 +39,18 @@ export function courseOf({ signedInAt, age }: Bounds, now: Moment): Course {
   return { begun: after(active, -(age ?? 0)), active }
 }
 
-/** With what a pulse tells. Never later than now, and never younger than it was: neither by a clock that was set back (REQ-114). */
+/**
+ * With what a pulse tells. Never later than now, and never younger than it was: neither by a clock that was set back (REQ-114). What came later is
+ * judged by the clock that says more: in sleep the other may have stood still.
+ */
 export function informed({ begun, active }: Course, { at, age }: Pulse, now: Moment): Course {
   const isAhead = at > now.wall + clockGrain // the clock was set back since: it is placed by how this page has counted before
   const gone = Math.max(0, isAhead ? now.mono - begun.mono - (at - begun.wall) : now.wall - at)
-  return { begun: first(begun, after(now, -age - gone)), active: last(active, after(now, -gone)) }
+  return {
+    begun: age + gone > since(begun, now) ? after(now, -age - gone) : begun,
+    active: gone < since(active, now) ? after(now, -gone) : active,
+  }
 }
 
 /** The time since `moment`, by the clock that says more. */
 export const since = (moment: Moment, now: Moment): Ms => -left(moment, now)
-
-const first = (one: Moment, other: Moment): Moment => (other.mono < one.mono ? other : one)
-const last = (one: Moment, other: Moment): Moment => (other.mono > one.mono ? other : one)

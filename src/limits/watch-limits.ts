@@ -110,7 +110,7 @@ export function watchLimits(spans: Spans, host: LimiterHost, listen: (notice: ()
   /** The user's last activity here counts, if it was before the limit: as far as this tab knows, until it has asked the others. */
   function heed(mine: Known): void {
     const { begun, active } = mine.course
-    if (seen.mono <= active.mono || left(after(active, idle), seen) <= 0) return
+    if (since(seen, now()) >= since(active, now()) || left(after(active, idle), seen) <= 0) return
     mine.course = { begun, active: seen }
     // It is told when it begins, and then once in a twentieth of the limit: what a crash takes with it makes the session that much shorter.
     const wait = lasts / 20 - since(mine.savedAt, seen)

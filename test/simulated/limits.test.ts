@@ -417,6 +417,22 @@ describe('sleep', () => {
     },
   )
 
+  test('F81, REQ-114: half of the limit worked in one of two tabs, and half slept while one clock stands still: neither ends it', async () => {
+    const s = scene({ tabs: 2, session: { limits: limits({ idle: hours(1) }) } })
+    await begin(s)
+    await work(s, s.tabs[0], minutes(28))
+    for (const tab of s.tabs) s.insideOf(tab).halt()
+    await s.advance(minutes(40))
+    for (const tab of s.tabs) {
+      s.insideOf(tab).skipMonotonic(minutes(40))
+      s.insideOf(tab).thaw()
+    }
+    await s.advance(minutes(19))
+    for (const { session } of s.tabs) expect(session.state.status).toBe('signed-in')
+    await s.advance(minutes(1) + grace)
+    for (const { session } of s.tabs) expect(session.state).toEqual({ status: 'signed-out', reason: 'idle' })
+  })
+
   test('REQ-46: a tab that was frozen past the limit, alone: it ends before its waiting call leaves', async () => {
     const s = scene({ expiresIn: 86_400, session: { limits: limits('aal3') } })
     const [tab] = s.tabs
