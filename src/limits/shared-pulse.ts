@@ -15,9 +15,9 @@ export interface SharedPulse {
   readonly read: () => Promise<string | null>
   /**
    * Says when the user was active, and what ends were warned of: those that were said before, `amended`; `null`: there is nothing to say. Resolves with
-   * `false` if it was not said, also where somebody was active later, or has signed in, or the store fails. Never rejects.
+   * what it has said, or `null` if nothing was, also where somebody was active later, or has signed in, or the store fails. Never rejects.
    */
-  readonly tell: (of: Watched, amended: (warned: readonly string[]) => readonly string[] | null) => Promise<boolean>
+  readonly tell: (of: Watched, amended: (warned: readonly string[]) => readonly string[] | null) => Promise<string | null>
 }
 
 /** `lasts`: for so long somebody may need what was told last. */
@@ -38,12 +38,13 @@ export function sharedPulse({ store, now, policy, key: recordKey }: LimiterHost,
           const warned = amended(found?.warned ?? [])
           if (!warned) break
           const pulse: Pulse = { session, at: active.wall, age: since(begun, active), warned }
-          if (await store.replace(key, before, JSON.stringify(pulse), now().wall + lasts)) return true
+          const text = JSON.stringify(pulse)
+          if (await store.replace(key, before, text, now().wall + lasts)) return text
         }
       } catch {
         // What is lost makes the session no longer.
       }
-      return false
+      return null
     },
   }
 

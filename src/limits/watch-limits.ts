@@ -4,13 +4,13 @@ import { after, left, type Moment, type Ms } from '../core/time.ts'
 import type { Limiter, LimiterHost } from '../limiter.ts'
 import { type End, endsOf, refreshEnd, type Spans } from './ends.ts'
 import { type Course, courseOf, informed, readPulse, since } from './pulse.ts'
-import { sharedPulse } from './shared-pulse.ts'
+import { type SharedPulse, sharedPulse } from './shared-pulse.ts'
 
 /** What this tab knows of a session. */
 interface Known {
   readonly session: string
   course: Course
-  /** The pulse that was read last. It is heeded once: one from the future would be news with each look. */
+  /** The pulse that was read last, or said here. It is heeded once: one from the future would be news with each look. */
   text: string | null
   savedAt: Moment
   /** When the store is asked again whether the user was active elsewhere. */
@@ -82,6 +82,13 @@ export function watchLimits(spans: Spans, host: LimiterHost, listen: (notice: ()
     heed(mine) // it may have been before the limit, after all
   }
 
+  /** What this tab has said is no news to it: by a clock that was set back since, it would seem later than it was. Resolves with whether it was said. */
+  async function tell(mine: Known, amended: Parameters<SharedPulse['tell']>[1]): Promise<boolean> {
+    const text = await pulse.tell(mine, amended)
+    if (text) mine.text = text
+    return text !== null
+  }
+
   /** Names session and generation: a tab that has renewed in between is followed, and judged anew (protocol, rule 1). */
   function finish(of: ActiveRecord, reason: EndReason): null {
     void insist({ type: 'end', of, reason, wanted: false }).then(({ record }) => void (record && revoke(of)))
@@ -95,7 +102,7 @@ export function watchLimits(spans: Spans, host: LimiterHost, listen: (notice: ()
       const [ofKind, other] = said.split(' ')
       return ofKind === kind && Math.abs(Number(other) - which) < sameEnd
     }
-    const isFirst = await pulse.tell(mine, (warned) => (warned.some(isSame) ? null : [...warned, `${kind} ${which}`]))
+    const isFirst = await tell(mine, (warned) => (warned.some(isSame) ? null : [...warned, `${kind} ${which}`]))
     if (isFirst && page.visible() && sessionIn(state()) === mine.session) expiring(Object.freeze({ kind, endsAt }))
   }
 
@@ -127,6 +134,6 @@ export function watchLimits(spans: Spans, host: LimiterHost, listen: (notice: ()
     cancelSave = null
     mine.savedAt = now()
     // Whoever was warned for want of activity may be so again.
-    void pulse.tell(mine, (warned) => warned.filter((said) => !said.startsWith('idle')))
+    void tell(mine, (warned) => warned.filter((said) => !said.startsWith('idle')))
   }
 }

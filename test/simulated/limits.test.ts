@@ -479,6 +479,17 @@ describe('clocks that are set (REQ-114)', () => {
     }
   })
 
+  test('back by less than the user has been away: nor is the idle one', async () => {
+    const s = scene({ tabs: 2, session: { limits: limits({ idle: hours(1) }) } })
+    await begin(s)
+    await work(s, s.tabs[0], minutes(10))
+    setClocks(s, -minutes(20))
+    await s.advance(hours(1) - seconds(22))
+    for (const { session } of s.tabs) expect(session.state.status).toBe('signed-in')
+    await s.advance(grace)
+    for (const { session } of s.tabs) expect(session.state).toEqual({ status: 'signed-out', reason: 'idle' })
+  })
+
   test('back by a day, and a reload: the session is as old as it was when the user was last active', async () => {
     const s = scene({ session: { limits: limits({ maxAge: hours(3), idle: hours(1) }) } })
     await begin(s)
