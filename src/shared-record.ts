@@ -64,7 +64,7 @@ export function sharedRecord(
   let recovering: Promise<void> | null = null
   let acting = 0 // sign-ins and sign-outs on their way to the store: until they are there, it says what was before
   let known: { readonly text: string | null; readonly found: SessionRecord | 'foreign' | null } | undefined
-  let unsaved: string | null = null // signed in here, and no store has taken it yet
+  let unsaved: string | null = null // begun here, and no store has taken it yet
 
   return { look, commit, insist, askPeers, recover, restore }
 
@@ -168,7 +168,7 @@ export function sharedRecord(
       }
       const found = isAct(write) ? before : state().held.record
       const record = amend(found, write, now())
-      if (write.type === 'sign-in' && write.wanted) unsaved = write.of.session
+      if (record && record.session !== found?.session) unsaved = record.session
       if (isHeard(write)) feed(record ? { type: 'record-read', record, by: 'this-tab' } : { type: 'read-failed' })
       return { record, found, asked: clock.now().mono, stored: stored(write) }
     }).finally(() => {

@@ -403,6 +403,24 @@ describe('F10: a cookie that has become another user’s', () => {
     expect((await settled(s, callFrom(s.tabs[1]))).value).toBe(200)
   })
 
+  test('F40: nor is the one before back where the store takes the other one late', async () => {
+    const { s, backend } = await backendScene({ tabs: 2 })
+    const ear = s.earOf(s.tabs[0])
+    backend.instead.push(async () => {
+      let faults = 3
+      s.browser.behaviour.storeFault = () => (faults-- > 0 ? 'fails' : 'none')
+      return Response.json({ expires_in: 300, sub: 'bob' })
+    })
+    backend.user = 'bob'
+    await settled(
+      s,
+      s.tabs[0].session.refresh().catch(() => {}),
+    )
+    await s.advance(seconds(40))
+    for (const { session } of s.tabs) expect(session.state).toMatchObject({ status: 'signed-in', subject: 'bob' })
+    expect([ear.ended.map(({ subject }) => subject), ear.signedIn.map(({ subject }) => subject)]).toEqual([['ann'], ['bob']])
+  })
+
   test('F10: a call that was made for the one before is answered to nobody', async () => {
     const { s, backend } = await backendScene()
     s.latency = () => seconds(1)
