@@ -1,6 +1,6 @@
 /**
  * Changes one thing at a time in the core and the engine, and sees whether a test notices: first the tests that take seconds, then, for
- * what those let pass, all that leave nothing to chance. Prints the score by file, and whatever nobody noticed; the scores are kept for `npm run
+ * what those let pass, all that leave nothing to chance. Prints what each of the two has let pass, and the score by file; the scores are kept for `npm run
  * reliability`. Takes about an hour on two cores that do nothing else; file names narrow it: `npm run mutation -- src/engine.ts`.
  */
 import { relative } from 'node:path'
@@ -22,12 +22,15 @@ const later = new Set<string>()
 const first = await mutate(judged, 'quick')
 const passed = first.filter(isUnnoticed)
 keep() // the second part may take longer than there is time for
+print('Not noticed by the quick tests', passed.map(nameOf))
 if (passed.length)
   for (const mutant of (await mutate([...new Set(passed.map(placeOf))], 'thorough')).filter(isNoticed)) later.add(nameOf(mutant))
 keep()
 
-const unnoticed = passed.map(nameOf).filter((name) => !later.has(name))
-console.log(unnoticed.sort().join('\n'))
+print(
+  'Not noticed by any',
+  passed.map(nameOf).filter((name) => !later.has(name)),
+)
 const all = [...scores()]
 for (const [file, { mutants, noticed }] of all.sort()) console.log(row(file, mutants, noticed))
 const total = { mutants: sum(all.map(([, { mutants }]) => mutants)), noticed: sum(all.map(([, { noticed }]) => noticed)) }
@@ -83,6 +86,10 @@ function placeOf(mutant: MutantResult): string {
 
 function nameOf(mutant: MutantResult): string {
   return `${placeOf(mutant)} ${mutant.replacement.replaceAll(/\s+/g, ' ')}`
+}
+
+function print(what: string, names: readonly string[]): void {
+  console.log(`${what}: ${names.length}\n${names.toSorted().join('\n')}`)
 }
 
 function row(file: string, mutants: number, noticed: number): string {
