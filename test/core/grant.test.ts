@@ -15,12 +15,19 @@ describe('a session that begins', () => {
       generation: 1,
       subject: 'ann',
       issuer: 'https://login.test',
+      status: 'active',
       bounds: { signedInAt: epoch },
       grant: {
         refreshLife: { from: epoch, lasts: 900_000 },
         access: { '': { life: { from: epoch, lasts: 300_000 }, scope: 'x', generation: 1 } },
       },
     })
+  })
+
+  test('F50: is bounded by nothing that the server has not said, and its tokens live for as long as they are taken', () => {
+    const { bounds, grant: first } = arrival('t', 1, null, 'i', readTokens({ access_token: 'a', refresh_token: 'r' }), at(0))
+    expect(bounds).toEqual({ signedInAt: epoch, lasts: null, age: 0 })
+    expect([first.refreshLife, first.access['']?.life]).toEqual([null, null])
   })
 
   test('REQ-43: nothing outlasts what the server allows the session, but for a second', () => {
@@ -33,11 +40,11 @@ describe('a session that begins', () => {
 
   test('REQ-33, REQ-43, REQ-109: what an app has kept for a while is as old as it is, but the user is here now', () => {
     const given = { access_token: 'a', expires_in: 300, refresh_token: 'r', authorization_expires_in: 200 }
-    const issued = { ...readTokens(given), authAge: 50_000, sent: at(0) }
-    const { bounds, grant: kept } = arrival('t', 1, null, 'i', issued, at(30_000))
-    expect(bounds).toEqual({ signedInAt: epoch + 30_000, lasts: 170_000, age: 80_000 })
-    expect(kept.refreshLife).toEqual({ from: epoch, lasts: 201_000 })
-    expect(kept.access['']?.life).toEqual({ from: epoch, lasts: 201_000 })
+    const issued = { ...readTokens(given), authAge: 50_000, sent: at(10_000) }
+    const { bounds, grant: kept } = arrival('t', 1, null, 'i', issued, at(40_000))
+    expect(bounds).toEqual({ signedInAt: epoch + 40_000, lasts: 170_000, age: 80_000 })
+    expect(kept.refreshLife).toEqual({ from: epoch + 10_000, lasts: 201_000 })
+    expect(kept.access['']?.life).toEqual({ from: epoch + 10_000, lasts: 201_000 })
     expect(arrival('t', 1, null, 'i', issued, at(900_000)).bounds.lasts).toBe(0)
   })
 
@@ -70,6 +77,7 @@ test.each([
 describe('what a refresh has brought', () => {
   const brought = (input: object, of = active(), want = ownToken, tokenless = false) =>
     renewal(of, want, readTokens(input, { tokenless }), at(500), now, () => 'new', { cookie: tokenless })
+  const idToken = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.`
 
   test('REQ-33: is of the next generation, lives from when it was asked for, and ends the row of failures', () => {
     const { retry: after, grant: next } = brought({ access_token: 'b', expires_in: 60 }, active({ retry }))
@@ -86,6 +94,61 @@ describe('what a refresh has brought', () => {
   ])('REQ-43: lasts no longer than its session: $name', ({ of, says, lasts }) => {
     const { grant: next } = brought({ access_token: 'b', expires_in: 300, ...says }, active({ bounds: { signedInAt: epoch, lasts: of } }))
     expect(next.access['']?.life).toEqual({ from: epoch + 500, lasts })
+  })
+
+  const expiry = { iat: 1_700_000_000, session_expiry: 1_700_000_030 }
+
+  test.each([
+    { name: 'nothing, where it says nothing', says: {}, bounds: undefined },
+    { name: 'for how long', says: { authorization_expires_in: 30 }, bounds: { signedInAt: epoch, lasts: 30_500 } },
+    {
+      name: 'until when',
+      says: { id_token: idToken(expiry) },
+      bounds: { signedInAt: epoch, lasts: 30_500, expiry: expiry.session_expiry },
+    },
+    { name: 'nothing, where it repeats itself', known: expiry.session_expiry, says: { id_token: idToken(expiry) }, bounds: undefined },
+    {
+      name: 'for how long, whatever the clock said at the sign-in',
+      signedInAt: epoch + 10_000,
+      says: { authorization_expires_in: 30 },
+      bounds: { signedInAt: epoch + 10_000, lasts: 30_000 },
+    },
+  ])('REQ-43, REQ-44: says anew of the session what the server does: $name', ({ signedInAt = epoch, known, says, bounds }) => {
+    const of = active({ bounds: { signedInAt, lasts: 100_000, ...(known && { expiry: known }) } })
+    expect(brought({ access_token: 'b', expires_in: 300, ...says }, of).bounds).toEqual(bounds)
+  })
+
+  test('REQ-43: what the server says of another user’s session is that session’s', () => {
+    const issued = readTokens({ access_token: 'b', id_token: idToken({ sub: 'bob', ...expiry }) })
+    const of = active({ told: 'ann', bounds: { signedInAt: epoch, lasts: 100_000 } })
+    const { bounds } = renewal(of, ownToken, issued, at(500), now, () => 'new', { cookie: true })
+    expect(bounds).toEqual({ signedInAt: epoch + 500, lasts: 30_000, expiry: expiry.session_expiry })
+  })
+
+  describe('M5, REQ-34: an access token that is of no use', () => {
+    const flawed = (more: object = {}) => readTokens({ access_token: 'in\ntwo lines', refresh_token: 'r', ...more }, { salvage: true })
+
+    test.each([
+      { name: 'takes nothing from the one before, which may still be good', of: active(), cookie: false, more: {}, keys: [] },
+      {
+        name: 'is the one there is, where there was none',
+        of: active({ grant: { ...grant, access: {} } }),
+        cookie: false,
+        more: {},
+        keys: [''],
+      },
+      {
+        name: 'does not leave the token of another user there',
+        of: active({ told: 'ann' }),
+        cookie: true,
+        more: { id_token: idToken({ sub: 'bob' }) },
+        keys: [''],
+      },
+    ])('$name', ({ of, cookie, more, keys }) => {
+      const { grant: next } = renewal(of, ownToken, flawed(more), at(500), now, () => 'new', { cookie })
+      expect(reveal(next.refreshToken ?? secret(''))).toBe('r')
+      expect(Object.keys(next.access)).toEqual(keys)
+    })
   })
 
   test('F60: is a token for what was asked for, and for nothing else', () => {
@@ -122,8 +185,10 @@ describe('what a refresh has brought', () => {
     { name: 'was over on the way', lasts: 0.5, before: null, wait: 0 },
     { name: 'was over on the way again', lasts: 0.5, before: retry, wait: 2_000 },
     { name: 'is not quite over', lasts: 0.6, before: null, wait: null },
-  ])('F26: a token whose life $name: the next refresh waits $wait ms', ({ lasts, before, wait }) => {
-    const { retry: after } = brought({ access_token: 'b', expires_in: lasts }, active({ retry: before }))
+    { name: 'has no more left than is kept free for a request’s way', lasts: 0.5, sent: 550, before: null, wait: 0 },
+  ])('F26: a token whose life $name: the next refresh waits $wait ms', ({ lasts, sent = 500, before, wait }) => {
+    const issued = readTokens({ access_token: 'b', expires_in: lasts })
+    const { retry: after } = renewal(active({ retry: before }), ownToken, issued, at(sent), now, () => 'new', { cookie: false })
     expect(after && [after.wait, after.binding]).toEqual(wait === null ? null : [wait, false])
   })
 
@@ -150,8 +215,6 @@ describe('what a refresh has brought', () => {
     )
   })
 
-  const idToken = (sub: string) => `e30.${Buffer.from(JSON.stringify({ sub })).toString('base64url')}.`
-
   test.each([
     { name: 'the same user', subject: 'ann', told: 'ann', sub: 'ann', want: ownToken, is: { told: 'ann' } },
     { name: 'the same user, whom the app calls otherwise', subject: '42', told: 'ann', sub: 'ann', want: ownToken, is: { told: 'ann' } },
@@ -167,7 +230,7 @@ describe('what a refresh has brought', () => {
       is: {},
     },
   ])('F10: a cookie that brings tokens, and is now of $name: $is', ({ subject, told, sub, want, is }) => {
-    const issued = readTokens({ access_token: 'b', id_token: idToken(sub) })
+    const issued = readTokens({ access_token: 'b', id_token: idToken({ sub }) })
     const of = active({ subject, told })
     const { retry: _, grant: __, bounds, ...whose } = renewal(of, want, issued, at(500), now, () => 'new', { cookie: true })
     expect(whose).toEqual(is)
@@ -175,6 +238,6 @@ describe('what a refresh has brought', () => {
   })
 
   test('an ID token that came with tokens for a refresh token renames nobody', () => {
-    expect(Object.keys(brought({ access_token: 'b', id_token: idToken('bob') }))).toEqual(['retry', 'grant'])
+    expect(Object.keys(brought({ access_token: 'b', id_token: idToken({ sub: 'bob' }) }))).toEqual(['retry', 'grant'])
   })
 })

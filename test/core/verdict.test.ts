@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { secret } from '../../src/core/secret.ts'
 import { initialState, ownToken, type State } from '../../src/core/state.ts'
 import type { Moment, Now } from '../../src/core/time.ts'
-import { freshUntil, mustLook, type Need, type Verdict, verdict } from '../../src/core/verdict.ts'
+import { canPresent, freshUntil, mustLook, type Need, type Verdict, verdict } from '../../src/core/verdict.ts'
 import { access, active, at, ended, epoch, grant, policy, retry, signedIn, signedOut } from './samples.ts'
 
 const files = { ...access, token: secret('access-files'), generation: 4 }
@@ -15,6 +15,9 @@ const denied = { 'urn:mail ': { until: 60_000, cause: new Error('denied') } }
 
 const token = (given = access, due = false): Verdict => ({ type: 'token', token: given, session: 's', due })
 
+/** A tab that has looked, and found no record: a cookie may say who is signed in. */
+const asking = (overrides: Partial<State> = {}): State => ({ ...initialState(true), looking: false, lookedAt: at(0), ...overrides })
+
 interface Row {
   readonly name: string
   readonly state: State
@@ -26,6 +29,12 @@ interface Row {
 const rows: readonly Row[] = [
   { name: 'a fresh token', state: signedIn(), gives: token() },
   { name: 'a token that is due, and is told so', state: signedIn({ lookedAt: at(239_000) }), now: at(240_000), gives: token(access, true) },
+  {
+    name: 'the same in the very moment for which its renewal is set',
+    state: signedIn({ lookedAt: at(235_000) }),
+    now: at(235_000),
+    gives: token(access, true),
+  },
   { name: 'F26: not one that may run out on its way', state: signedIn({ lookedAt: at(295_000) }), now: at(295_000), gives: null },
   {
     name: 'F50: a token of unknown life, for as long as nobody refuses it',
@@ -113,6 +122,14 @@ const rows: readonly Row[] = [
     gives: null,
   },
   { name: 'nothing before the store has been read', state: initialState(true), gives: null },
+  { name: 'nothing while the server is asked for the first time who is signed in', state: asking({ refreshing: true }), gives: null },
+  { name: 'nothing before it is asked, either', state: asking(), gives: null },
+  {
+    name: 'F27: that it could not say, and when it will be asked again',
+    state: asking({ held: { kind: 'loading', record: null, retry } }),
+    gives: { type: 'unavailable', retryAt: epoch + 60_000 },
+  },
+  { name: 'F42: nothing, while nobody knows what became of the session during a freeze', state: signedIn({ doubtful: true }), gives: null },
   { name: 'F68: nothing before a look, after what may have been sleep', state: signedIn(), now: at(60_001), gives: null },
   { name: 'REQ-46: nothing before a look, where a limit may be reached', state: signedIn({ due: at(0) }), gives: null },
   { name: 'F09: nothing before a look, after a freeze', state: signedIn({ lookedAt: null }), gives: null },
@@ -133,6 +150,27 @@ const rows: readonly Row[] = [
     name: 'an end without its reason, where another one is remembered',
     state: signedOut({}, ended({ session: 't' })),
     need: { session: 's' },
+    gives: { type: 'ended', end: null },
+  },
+  {
+    name: 'an end without its reason, where none is remembered',
+    state: signedOut(),
+    need: { session: 's' },
+    gives: { type: 'ended', end: null },
+  },
+  { name: 'a token of the session that the call began under', state: signedIn(), need: { session: 's' }, gives: token() },
+  { name: 'F84: nothing, if held, as long as nobody is back', state: signedOut({}, ended()), need: { after: ended() }, gives: null },
+  { name: 'F84: a token, if held for the user who is back', state: signedIn(), need: { after: ended({ session: 'r' }) }, gives: token() },
+  {
+    name: 'F10: none, if held for somebody else',
+    state: signedIn(),
+    need: { after: ended({ session: 'r', subject: 'bob' }) },
+    gives: { type: 'ended', end: null },
+  },
+  {
+    name: 'F10: none, if held where nobody knows who was or is there',
+    state: signedIn({}, active({ subject: null })),
+    need: { after: ended({ session: 'r', subject: null }) },
     gives: { type: 'ended', end: null },
   },
   {
@@ -157,9 +195,39 @@ test.each([
   { name: 'is when the token is due', state: signedIn({ lookedAt: at(220_000) }), until: moment(235_000) },
   { name: 'is when a limit may be reached', state: signedIn({ due: at(9_000) }), until: moment(9_000) },
   { name: 'has passed where nobody is signed in', state: signedOut(), until: { wall: 0, mono: 0 } },
-])('the time for which a token may leave with no second thought $name', ({ state, until }) => {
-  expect(freshUntil(state, ownToken)).toEqual(until)
+  { name: 'has passed where there is none for that resource', state: signedIn(), resource: 'urn:mail', until: { wall: 0, mono: 0 } },
+])('the time for which a token may leave with no second thought $name', ({ state, resource = null, until }) => {
+  expect(freshUntil(state, { ...ownToken, resource })).toEqual(until)
 })
+
+test.each([
+  { name: 'a refresh token, of which nobody said how long it lives', of: active(), cookie: false, can: true },
+  { name: 'a refresh token that lives', of: bounded({ refreshLasts: 1_001 }), cookie: false, can: true },
+  { name: 'one that has run out', of: bounded({ refreshLasts: 1_000 }), cookie: false, can: false },
+  { name: 'none', of: nothingToPresent, cookie: false, can: false },
+  { name: 'a cookie, of a session of which nobody said how long it lasts', of: nothingToPresent, cookie: true, can: true },
+  { name: 'a cookie that lives on in a session that is over', of: bounded({ lasts: 1_000 }), cookie: true, can: false },
+  {
+    name: 'a cookie that was said to be over in a session that is not',
+    of: bounded({ refreshLasts: 1, lasts: 1_001 }),
+    cookie: true,
+    can: true,
+  },
+  {
+    name: 'a cookie in a session that the server says has no end',
+    of: active({ bounds: { signedInAt: epoch, lasts: null } }),
+    cookie: true,
+    can: true,
+  },
+])('REQ-43: $name can be presented: $can', ({ of, cookie, can }) => {
+  expect(canPresent(of, { ...policy, cookie }, at(1_000))).toBe(can)
+})
+
+/** From the beginning on, in ms. */
+function bounded({ refreshLasts, lasts }: { readonly refreshLasts?: number; readonly lasts?: number }) {
+  const refreshLife = refreshLasts === undefined ? null : { from: epoch, lasts: refreshLasts }
+  return active({ grant: { ...grant, refreshLife }, bounds: { signedInAt: epoch, ...(lasts !== undefined && { lasts }) } })
+}
 
 test.each([
   { name: 'has not looked at all', lookedAt: null, must: true },
