@@ -217,7 +217,7 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     if (held.kind !== 'signed-in') return
     if (canPresent(held.record, policy, now)) {
       // After a failure the next attempt is due when its wait is over, however good the token still is.
-      if (isAhead(state, policy) && (held.record.retry || renewIn(state, ownToken, now) <= 0))
+      if (isAhead(state, policy) && (held.record.retry || renewIn(held, ownToken, now) <= 0))
         begin({ ...ownToken, from: held.record.grant.access['']?.generation ?? 0 }, false)
     } else if (left(held.deadlines['']?.expires ?? now, now) <= 0) {
       if (mustLook(state, now)) return lookAgain()
@@ -236,7 +236,7 @@ export function nextWake(state: State, now: Now, policy: Policy): Ms {
   const nextLook = looking ? Infinity : Math.min(regular, limit > 0 ? limit : 1_000)
   if (held.kind === 'loading' && held.retry && !refreshing && isAhead(state, policy)) return Math.max(0, pause(state, ownToken, now, false))
   if (held.kind !== 'signed-in' || held.arriving || refreshing || looking) return nextLook
-  const next = held.record.retry ? pause(state, ownToken, now, false) : renewIn(state, ownToken, now)
+  const next = held.record.retry ? pause(state, ownToken, now, false) : renewIn(held, ownToken, now)
   const renewal = isAhead(state, policy) && canPresent(held.record, policy, now) ? next : Infinity
   const expiry = left(held.deadlines['']?.expires ?? now, now)
   return Math.max(0, Math.min(nextLook, renewal, expiry > 0 ? expiry : Infinity))

@@ -1,7 +1,7 @@
 import { waitLeft } from './back-off.ts'
 import { isOver, usable } from './lifetime.ts'
 import type { AccessToken, ActiveRecord, EndedRecord } from './record.ts'
-import { type Goal, keyOf, type Policy, type State, type Want } from './state.ts'
+import { type Goal, keyOf, type Policy, type SignedIn, type State, type Want } from './state.ts'
 import { after, type EpochMs, left, type Moment, type Ms, type Now } from './time.ts'
 
 /** What somebody wants who is about to send a request. */
@@ -45,7 +45,7 @@ export function verdict(state: State, need: Need, now: Now, policy: Policy): Ver
   const isAnother = need.after ? subject === null || subject !== need.after.subject : need.session && need.session !== session
   if (isAnother) return { type: 'ended', end: null }
   const token = fitting(state, need, now)
-  if (token) return { type: 'token', token, session, due: renewIn(state, need, now) <= 0 }
+  if (token) return { type: 'token', token, session, due: renewIn(held, need, now) <= 0 }
   if (refreshing || (wait <= 0 && canPresent(held.record, policy, now))) return null
   // No better token is to be had for now: one with a second to live goes out all the same (F26).
   const last = fitting(state, { ...need, minValidity: 1_000 }, now)
@@ -64,10 +64,7 @@ export function fitting({ held, doubtful }: State, goal: Goal & Partial<Need>, n
 }
 
 /** Time until the token should be replaced. */
-export const renewIn = ({ held }: State, goal: Goal, now: Moment): Ms => {
-  const deadlines = held.kind === 'signed-in' && held.deadlines[keyOf(goal)]
-  return deadlines ? left(deadlines.renew, now) : 0
-}
+export const renewIn = ({ deadlines }: SignedIn, goal: Goal, now: Moment): Ms => left(deadlines[keyOf(goal)]?.renew ?? now, now)
 
 /** Time until the next attempt may be made; a wait that no server asked for is over when the network comes back. */
 export function pause({ held, onlineAt, denied }: State, want: Want, now: Now, needed: boolean): Ms {
