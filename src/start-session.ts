@@ -49,8 +49,8 @@ export function startSession(settings: Settings, ports: Ports): Session {
       if (kind === 'signed-in' && !record.retry) server.prepare()
     },
     announced(news) {
-      if (news.type === 'ended') server.forget(news.record)
       telling.announced(news)
+      if (news.type === 'ended') server.forget(news.record) // the strategy may sign in anew: after the end, not before it (F74)
     },
     settled() {
       telling.settled()

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { callFrom, minutes, scene, scripted, seconds, settled, storedIn, tokens, until, watch } from './scene.ts'
+import { seal } from '../../src/core/secret.ts'
+import { callFrom, listenTo, minutes, scene, scripted, seconds, settled, storedIn, tokens, until, watch } from './scene.ts'
 
 // What the engine does around the decisions: whom it tells, whom it lets wait, and in which order.
 
@@ -134,3 +135,44 @@ describe('F41: a store that fails all the time', () => {
     },
   )
 })
+
+describe('F74: a strategy that signs in anew while the session tells it something', () => {
+  async function tellingScene(hook: 'prepare' | 'forget') {
+    let calls = 0
+    const again = () => void (calls++ === 0 && session.signIn(tokens('second'), { subject: 'second' }))
+    const script = scripted({ [hook]: again })
+    const s = scene({ session: { refresh: script.refresher } })
+    script.stage = s
+    const [tab] = s.tabs
+    const { session } = tab
+    const happened: string[] = []
+    session.on('diagnostic', ({ type }) => happened.push(type))
+    await settled(s, session.signIn(seal({}, { ...tokens('first'), binding: 'thumb' }) as never))
+    return { s, script, session, happened, ear: s.earOf(tab) }
+  }
+
+  test.each(['signed-out', 'rejected'])('that it is over (%s): the end is told first, and is nobody’s any more after that', async (how) => {
+    const { s, script, session, ear } = await tellingScene('forget')
+    script.answers.push({ after: 0, give: refusal() })
+    await settled(s, how === 'rejected' ? session.refresh().catch(() => {}) : session.signOut())
+    await s.advance(seconds(1))
+    expect(ear.order.map(({ type }) => type)).toEqual(['signed-in', 'ended', 'signed-in'])
+    expect(session.state).toMatchObject({ subject: 'second' })
+    expect(listenTo(session).ended).toEqual([])
+  })
+
+  test('that somebody has signed in: that sign-in is told before the one that takes its place', async () => {
+    const { s, session, happened, ear } = await tellingScene('prepare')
+    await s.advance(seconds(1))
+    const [first, second] = [ear.signedIn[0]?.sessionId, ear.signedIn[1]?.sessionId]
+    expect(ear.order).toEqual([
+      { type: 'signed-in', sessionId: first },
+      { type: 'ended', sessionId: first },
+      { type: 'signed-in', sessionId: second },
+    ])
+    expect(happened.filter((type) => type === 'signed-in')).toHaveLength(2)
+    expect(session.state).toMatchObject({ subject: 'second' })
+  })
+})
+
+const refusal = () => Object.assign(new Error('no'), { [Symbol.for('latchkey.error')]: true, code: 'refresh_rejected' })
