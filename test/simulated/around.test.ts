@@ -1,6 +1,9 @@
+import { limits } from 'latchkey/limits'
 import { describe, expect, test } from 'vitest'
 import { seal } from '../../src/core/secret.ts'
-import { callFrom, listenTo, minutes, scene, scripted, seconds, settled, storedIn, tokens, until, watch } from './scene.ts'
+import type { Ports } from '../../src/ports.ts'
+import { count, openOn } from './failures/by-hand.ts'
+import { callFrom, listenTo, minutes, type Scene, scene, scripted, seconds, settled, storedIn, tokens, until, watch } from './scene.ts'
 
 // What the engine does around the decisions: whom it tells, whom it lets wait, and in which order.
 
@@ -96,6 +99,195 @@ describe('F10, M7: a sign-out that this tab means for the user before', () => {
     expect(script.revoked).toEqual(['refresh-ann'])
     expect(s.tabs.map(({ session }) => session.state)).toMatchObject([{ subject: 'bob' }, { subject: 'bob' }])
     expect(storedIn(s)?.grant?.refreshToken).toBe('refresh-bob')
+  })
+})
+
+describe('rule 5, I6: a sign-in that no store has taken, and that comes too late', () => {
+  async function overtaken(by: (s: Scene<2>) => unknown) {
+    const s = scene({ tabs: 2 })
+    await s.advance(seconds(1))
+    let faults = 1
+    s.browser.behaviour.storeFault = (operation) => (operation === 'replace' && faults-- > 0 ? 'hangs' : 'none')
+    const late = watch(s.tabs[0].session.signIn(s.server.grant(), { subject: 'late' }), s.now)
+    await s.advance(seconds(1))
+    await by(s)
+    await s.advance(seconds(5))
+    expect(late.result?.code).toBeNull()
+    return s
+  }
+
+  test('F10: somebody else has signed in since: what it has brought is given back', async () => {
+    const s = await overtaken(({ tabs, server }) => tabs[1].session.signIn(server.grant(), { subject: 'in time' }))
+    expect(s.tabs.map(({ session }) => session.state)).toMatchObject([{ subject: 'in time' }, { subject: 'in time' }])
+    expect(s.server.live).toEqual([storedIn(s)?.grant?.refreshToken])
+  })
+
+  test('F44: a later version has written since: what is there is left alone, and this tab goes on with what it has', async () => {
+    const later = JSON.stringify({ version: 99 })
+    const s = await overtaken(({ browser }) => browser.records.set('latchkey:https://server.test', later))
+    expect([...s.browser.records.values()]).toEqual([later])
+    expect((await settled(s, callFrom(s.tabs[0]))).value).toBe(200)
+    expect(s.server.revocations).toBe(0)
+  })
+})
+
+describe('sign-out', () => {
+  test('in the breath of the sign-in gives back once what that has brought', async () => {
+    const script = scripted()
+    const s = scene({ session: { refresh: script.refresher } })
+    script.stage = s
+    s.browser.behaviour.storeDelay = () => 10
+    const [{ session }] = s.tabs
+    void session.signIn(tokens('one'))
+    expect((await settled(s, session.signOut())).value).toEqual({ revoked: true })
+    await s.advance(seconds(10))
+    expect(script.revoked).toEqual(['refresh-one'])
+    expect(storedIn(s)?.status).toBe('ended')
+  })
+
+  test('is told as this tab’s here, and as another’s there', async () => {
+    const s = scene({ tabs: 2 })
+    await settled(s, s.tabs[0].session.signIn(s.server.grant()))
+    await s.advance(seconds(1))
+    await settled(s, s.tabs[0].session.signOut())
+    await s.advance(seconds(1))
+    expect(s.tabs.map((tab) => s.earOf(tab).ended.map(({ by }) => by))).toEqual([['this-tab'], ['other-tab']])
+  })
+
+  test('that the server is slow to confirm keeps no token of the next session waiting', async () => {
+    const script = scripted({ revoke: () => new Promise(() => {}) })
+    const s = scene({ session: { refresh: script.refresher } })
+    script.stage = s
+    const [{ session }] = s.tabs
+    await settled(s, session.signIn(tokens('one')))
+    void session.signOut()
+    await settled(s, session.signIn(tokens('two')))
+    const { code, took } = await settled(s, session.refresh())
+    expect(code).toBeNull()
+    expect(took).toBeLessThan(seconds(1))
+  })
+})
+
+describe('a session that has run out, with nothing to renew it', () => {
+  test('I4: ends nothing that has been renewed elsewhere, and asks nobody about it', async () => {
+    const s = scene({ tabs: 2, session: { keepFresh: 'on-demand' } })
+    const [idle, other] = s.tabs
+    await settled(s, idle.session.signIn(s.server.grant({ refresh_expires_in: 330 })))
+    idle.hide()
+    other.hide()
+    await s.advance(seconds(320))
+    idle.show() // looks
+    idle.hide()
+    await s.advance(seconds(1))
+    s.browser.behaviour.loses = () => true
+    await settled(s, other.session.refresh())
+    await s.advance(seconds(20))
+    expect((await settled(s, callFrom(idle))).value).toBe(200)
+    expect(s.earOf(idle)).toMatchObject({ ended: [], refreshed: [{ by: 'other-tab' }] })
+    expect(s.browser.messages.filter(({ missing }) => missing)).toEqual([])
+    expect(s.server.presentations).toHaveLength(1)
+  })
+
+  test('F12, F72: and whose record is gone, asks the store a few times until its peers have had the time to answer', async () => {
+    const s = scene()
+    const [tab] = s.tabs
+    await settled(s, tab.session.signIn(s.server.grant({ refresh_token: null })))
+    tab.hide()
+    await s.advance(seconds(290))
+    tab.show() // looks
+    tab.hide()
+    s.browser.behaviour.storeDelay = () => 1
+    await s.advance(seconds(1))
+    s.browser.records.clear()
+    let asked = 0
+    s.browser.behaviour.storeFault = () => {
+      asked++
+      return 'none'
+    }
+    await s.advance(seconds(20))
+    expect(s.earOf(tab).expired).toMatchObject([{ reason: 'refresh-expired' }])
+    expect(asked).toBeLessThan(20)
+  })
+})
+
+describe('rule 2: a lock that is not had in time', () => {
+  /** A lock that comes when the test says so, whatever its asker has said meanwhile. */
+  async function withLock() {
+    const asked: { readonly signal: AbortSignal; readonly grant: (letGo: () => void) => void }[] = []
+    const s = scene()
+    const lock: Ports['lock'] = { acquire: (signal) => new Promise((grant) => void asked.push({ signal, grant })) }
+    const { session } = openOn(s, () => ({ lock }))
+    await settled(s, session.signIn(s.server.grant()))
+    expect((await settled(s, session.refresh())).code).toBeNull()
+    expect(asked).toHaveLength(1)
+    return { s, ...asked[0]! }
+  }
+
+  test('is not waited for any more', async () => {
+    expect((await withLock()).signal.aborted).toBe(true)
+  })
+
+  test('F02: and is let go if it comes all the same: it would be held for ever', async () => {
+    const { s, grant } = await withLock()
+    let isFree = false
+    grant(() => {
+      isFree = true
+    })
+    await s.advance(0)
+    expect(isFree).toBe(true)
+  })
+})
+
+describe('F72: what a session holds of the browser', () => {
+  test.each([
+    { name: 'without limits', options: {} },
+    { name: 'with limits', options: { limits: limits('aal2') } },
+  ])('$name is the same after an hour and after many, and nothing once it is closed', async ({ options }) => {
+    const { held, tamper } = count()
+    const s = scene({ tabs: 0 as 1 })
+    const { session } = openOn(s, tamper, options)
+    await settled(s, session.signIn(s.server.grant()))
+    const hour = async () => {
+      for (let minute = 0; minute < 60; minute++) {
+        session.extend()
+        await s.advance(minutes(1))
+      }
+      return { ...held }
+    }
+    const first = await hour()
+    await hour()
+    expect(await hour()).toEqual(first)
+    session.close()
+    await s.advance(minutes(2))
+    expect(held).toEqual({ timers: 0, listeners: 0, channels: 0, locks: 0 })
+  })
+})
+
+describe('REQ-46, REQ-108: time limits', () => {
+  const idle = { session: { limits: limits({ idle: minutes(15) }) } }
+
+  test('are held against the record before a page shows anything of it', async () => {
+    const s = scene(idle)
+    await settled(s, s.tabs[0].session.signIn(s.server.grant()))
+    s.tabs[0].crash()
+    await s.advance(minutes(16))
+    const tab = s.world.openTab()
+    const ear = listenTo(tab.session)
+    await s.advance(seconds(5))
+    expect(ear.states.map(({ status }) => status)).toEqual(['loading', 'signed-out'])
+    expect(s.server.presentations).toEqual([])
+  })
+
+  test('are put off by a user who says to be here', async () => {
+    const s = scene(idle)
+    const [{ session }] = s.tabs
+    await settled(s, session.signIn(s.server.grant()))
+    await s.advance(minutes(10))
+    session.extend()
+    await s.advance(minutes(10))
+    expect(session.state.status).toBe('signed-in')
+    await s.advance(minutes(6))
+    expect(session.state).toEqual({ status: 'signed-out', reason: 'idle' })
   })
 })
 
