@@ -132,7 +132,7 @@ export function startEngine(
     cancelWake()
     const time = now()
     const wait = Math.min(nextWake(state, time, policy), ...[...waiters].map(({ until }) => until - time.mono))
-    cancelWake = wait < Infinity ? clock.wakeAt(time.wall + Math.max(0, wait), () => feed({ type: 'woke' })) : () => {}
+    cancelWake = wait < Infinity ? clock.wakeAt(time.wall + wait, () => feed({ type: 'woke' })) : () => {}
   }
 
   function perform(order: Order): void {
