@@ -43,6 +43,29 @@ describe('whoever waits', () => {
     expect(took).toBeLessThan(seconds(1))
   })
 
+  test('F09: a tab that was frozen while nobody was signed in looks at once when it is asked, and says so', async () => {
+    const s = scene({ tabs: 2 })
+    await s.advance(seconds(1))
+    const [tab] = s.tabs
+    tab.freeze()
+    tab.thaw()
+    const { code, took } = await settled(s, callFrom(tab))
+    expect(code).toBe('signed_out')
+    expect(took).toBeLessThan(seconds(1))
+  })
+
+  test('F32, F47: on a server that never answers is told in time, however often the tab looks meanwhile', async () => {
+    const s = scene({ tabs: 0 as 1, expiresIn: 1 })
+    s.browser.behaviour.hasChannel = false // it looks every two seconds
+    const tab = s.world.openTab()
+    s.server.fail('hang', 9)
+    await settled(s, tab.session.signIn(s.server.grant()))
+    await s.advance(seconds(1))
+    const { code, took } = await settled(s, callFrom(tab))
+    expect(code).toBe('refresh_unavailable')
+    expect(took).toBeLessThanOrEqual(seconds(12) + 50)
+  })
+
   test('F60, F84: a held request for an API with a token of its own goes out with that one, when the same user is back', async () => {
     const script = scripted()
     const attachTo = ['https://server.test', { url: 'https://files.test', resource: 'urn:files' }]
@@ -152,6 +175,32 @@ describe('sign-out', () => {
     await settled(s, s.tabs[0].session.signOut())
     await s.advance(seconds(1))
     expect(s.tabs.map((tab) => s.earOf(tab).ended.map(({ by }) => by))).toEqual([['this-tab'], ['other-tab']])
+  })
+
+  test('REQ-62: that has not reached the server is made good as soon as the network is back, though the page has just been looked at', async () => {
+    let isBack = false
+    const revoked: number[] = []
+    const script = scripted({
+      async revoke() {
+        if (!isBack) throw new TypeError('Failed to fetch')
+        revoked.push(s.now())
+      },
+    })
+    const s = scene({ session: { refresh: script.refresher } })
+    script.stage = s
+    const [tab] = s.tabs
+    await settled(s, tab.session.signIn(tokens('one')))
+    expect((await settled(s, tab.session.signOut())).value).toEqual({ revoked: false })
+    await s.advance(minutes(5)) // the pauses have grown to minutes
+    tab.hide()
+    await s.advance(seconds(10))
+    isBack = true
+    tab.show()
+    await s.advance(500)
+    tab.online()
+    const back = s.now()
+    await s.advance(seconds(1))
+    expect(revoked).toEqual([back])
   })
 
   test('that the server is slow to confirm keeps no token of the next session waiting', async () => {
