@@ -237,7 +237,7 @@ export function startEngine(
         verdict(state, need, time, policy) ??
         new Promise((settle) => {
           waiters.add({ need, settle, until: time.mono + (need.after ? holdWait : patience) })
-          feed(isHeld(need) ? { type: 'woke' } : { type: 'token-needed', goal: need, waiting: true })
+          feed({ type: 'woke' }) // what it needs is asked for where all waiters are looked through
         })
       )
     },
