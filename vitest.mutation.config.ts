@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config'
 import config from './vitest.config.ts'
 
-const quick = ['test/{core,refresh}/*.test.ts', 'test/simulated/{around,bugs,flaws,hold,late-word,prerender,promises}.test.ts']
+const quick = [
+  'test/{core,refresh}/*.test.ts',
+  'test/simulated/{around,backend-for-frontend,bugs,diagnostics,flaws,hold,late-word,prerender,promises,revocation,several-apis}.test.ts',
+]
 const thorough = [
   'test/{contracts,core,refresh}/*.test.ts',
   'test/simulated/**/*.test.ts',
