@@ -331,6 +331,13 @@ const table: Record<Fact['type'], readonly Row[]> = {
       orders: [refresh({ ...ownToken, from: 5 })],
     },
     {
+      name: 'M5: a session without a token of its own, for what came was of no use, is renewed at once',
+      from: signedIn({}, active({ grant: { ...grant, access: {} } })),
+      fact: { type: 'woke' },
+      to: { refreshing: true },
+      orders: [refresh(ownToken)],
+    },
+    {
       name: 'F16: one refresh at a time',
       from: signedIn({ refreshing: true, lookedAt: at(239_000) }),
       now: at(240_000),
