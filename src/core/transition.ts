@@ -227,19 +227,19 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
   }
 }
 
-/** When something is to be decided though nothing happens: the time until then, by the clock that gets there first. */
+/** When something is to be decided though nothing happens: the time until then, by the clock that gets there first; negative if it is late. */
 export function nextWake(state: State, now: Now, policy: Policy): Ms {
   const { held, visible, lookedAt, looking, refreshing, closed, due } = state
   if (closed) return Infinity
   const regular = visible && lookedAt ? lookedAt.mono + policy.lookEvery - now.mono : Infinity
   const limit = left(due, now)
   const nextLook = looking ? Infinity : Math.min(regular, limit > 0 ? limit : 1_000)
-  if (held.kind === 'loading' && held.retry && !refreshing && isAhead(state, policy)) return Math.max(0, pause(state, ownToken, now, false))
+  if (held.kind === 'loading' && held.retry && !refreshing && isAhead(state, policy)) return pause(state, ownToken, now, false)
   if (held.kind !== 'signed-in' || held.arriving || refreshing || looking) return nextLook
   const next = held.record.retry ? pause(state, ownToken, now, false) : renewIn(held, ownToken, now)
   const renewal = isAhead(state, policy) && canPresent(held.record, policy, now) ? next : Infinity
   const expiry = left(held.deadlines['']?.expires ?? now, now)
-  return Math.max(0, Math.min(nextLook, renewal, expiry > 0 ? expiry : Infinity))
+  return Math.min(nextLook, renewal, expiry > 0 ? expiry : Infinity)
 }
 
 /** Are tokens renewed ahead of need? A tab that nobody looks at keeps no session alive (REQ-47, F81). */

@@ -716,7 +716,7 @@ const wakes: readonly { name: string; from: State; now?: Now; policy?: Partial<P
     now: at(240_000),
     in: 10_000,
   },
-  { name: 'at once, if it is late', from: signedIn(), now: at(3_600_000), in: 0 },
+  { name: 'at once, if it is late', from: signedIn(), now: at(3_600_000), in: 30_000 - 3_600_000 },
   {
     name: 'never while the answer to a look is awaited and a refresh is running',
     from: signedIn({ looking: true, refreshing: true }),
