@@ -72,7 +72,7 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
     if (isLate) grip.catch(() => {}) // what `fetch` refuses below fails sooner
     const flowsOnce = isStream(init?.body)
     if (isLate || send || (request && init) || isChangeable(init?.body)) {
-      input = new Request(request ?? href, init ?? referrerOf(input)) // Node has a Request forget it in any case
+      input = new Request(request ?? href, init ?? withReferrer(input, init)) // Node has a Request forget it in any case
       init = { ...init, body: undefined, headers: undefined } as object // what only a framework knows; to the platform `undefined` says nothing
     } // else it leaves at once, and a Request would cost more than all the rest of the call
     const again = flowsOnce ? null : typeof input === 'string' ? href : copyOf(input)
@@ -114,13 +114,13 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
   /** `refused`: the answer to the same call with another token. */
   function transmit(call: Call, input: string | Request, init: Init, grip: Grip, refused: Response | null): Promise<Response> {
     const { signal, again } = call
-    const told: RequestInit = {
-      ...init,
-      ...referrerOf(input),
-      // Safari before 17.4 cannot join signals: there the answer is held back all the same, but not cut short.
-      signal: signal ? (AbortSignal.any?.([signal, grip.signal]) ?? signal) : grip.signal,
-    }
-    if (!send) told.headers = withToken(init?.headers ?? (typeof input !== 'string' ? input.headers : undefined), grip.token)
+    // Safari before 17.4 cannot join signals: there the answer is held back all the same, but not cut short.
+    const both = signal ? (AbortSignal.any?.([signal, grip.signal]) ?? signal) : grip.signal
+    const said = withReferrer(input, init)
+    // One spread, and the signal last: in V8 a second spread, another order or a member that is set afterwards makes a call a third slower.
+    const told: RequestInit = send
+      ? { ...said, signal: both }
+      : { ...said, headers: withToken(init?.headers ?? (typeof input !== 'string' ? input.headers : undefined), grip.token), signal: both }
     const answer = send
       ? send(new Request(input, told), {
           accessToken: grip.token || null,
@@ -179,5 +179,5 @@ function withToken(headers: HeadersInit | undefined, token: string): HeadersInit
 }
 
 /** With an init, be it for a header, a Request forgets what it was told of the referrer. */
-const referrerOf = (input: string | Request): RequestInit =>
-  typeof input !== 'string' ? { referrer: input.referrer, referrerPolicy: input.referrerPolicy } : {}
+const withReferrer = (input: string | Request, init: Init): Init =>
+  typeof input !== 'string' ? { ...init, referrer: input.referrer, referrerPolicy: input.referrerPolicy } : init
