@@ -11,7 +11,7 @@ import { revoke } from './revocation.ts'
 import { attempt, sharedRecord } from './shared-record.ts'
 import { within } from './within.ts'
 
-/** Where the engine reports, while it decides: none of these may feed it anything, but for `settled`. */
+/** Where the engine reports, while it decides. What it is fed from here is decided after that. */
 export interface Audience {
   readonly changed: (state: State) => void
   readonly announced: (news: Announcement) => void
@@ -119,14 +119,14 @@ export function startEngine(
       if (found) {
         waiters.delete(waiter)
         waiter.settle(found)
-      } else if (!state.refreshing && fact.type !== 'token-needed' && mailbox.length === 0 && !isHeld(waiter.need)) {
+      } else if (!state.refreshing && fact.type !== 'token-needed' && mailbox.length === 0 && !isForNobody(waiter.need)) {
         mailbox.push({ type: 'token-needed', goal: waiter.need, waiting: true })
       }
     }
   }
 
   /** Nobody is there to ask a token for. */
-  const isHeld = ({ after }: Need) => after !== undefined && state.held.kind === 'signed-out'
+  const isForNobody = ({ isHeld }: Need) => isHeld && state.held.kind === 'signed-out'
 
   function schedule(): void {
     cancelWake()
@@ -177,9 +177,12 @@ export function startEngine(
       audience.announced({ type: 'ended', record: endOf(of, reason, clock.now().wall), by: 'this-tab' })
     }
     untold = tell
-    const { record, found } = await insist({ type: 'end', of, reason, wanted: true })
+    const { record, found, stored } = await insist({ type: 'end', of, reason, wanted: true })
     tell()
     audience.settled()
+    void stored?.then((late) => {
+      if (late?.record?.status === 'ended' && late.found !== 'foreign' && late.found?.status === 'active') void tools.revoke(late.found)
+    })
     // The refresh token that was found in the record: the one in memory may be spent (M7).
     const grant = found === 'foreign' || found?.status !== 'active' ? of.grant : record && found.grant
     return grant !== null && giveBack({ ...of, grant })
@@ -236,7 +239,7 @@ export function startEngine(
       return (
         verdict(state, need, time, policy) ??
         new Promise((settle) => {
-          waiters.add({ need, settle, until: time.mono + (need.after ? holdWait : patience) })
+          waiters.add({ need, settle, until: time.mono + (need.isHeld ? holdWait : patience) })
           feed({ type: 'woke' }) // what it needs is asked for where all waiters are looked through
         })
       )

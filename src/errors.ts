@@ -9,7 +9,7 @@ import type { EpochMs } from './core/time.ts'
  * | `refresh_unavailable` | no usable token for now | retry later; the session stays |
  * | `closed` | `close()` was called | nothing |
  * | `refresh_rejected` | thrown *by* a refresh function: the server refuses for good | — callers see `session_ended` |
- * | `sign_in_failed` | provider or callback said no; `cause` has the provider's error | offer another try |
+ * | `sign_in_failed` | provider or callback said no (`cause` has the provider's error), or there is no page, channel or sign-out page | offer another try |
  * | `sign_in_cancelled` | the user closed the window, declined, or came back to the page that had left for the provider | nothing |
  * | `popup_blocked` | the browser did not open the window | call from a click, or redirect |
  * | `interaction_required` | silent sign-in is not possible | sign in visibly |

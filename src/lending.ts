@@ -1,7 +1,7 @@
 import { abortable } from './abortable.ts'
 import type { SessionRecord } from './core/record.ts'
 import { reveal } from './core/secret.ts'
-import { type Goal, type State, sessionIn } from './core/state.ts'
+import { type Goal, ownerIn, type State } from './core/state.ts'
 import { left, type Moment, type Ms } from './core/time.ts'
 import { fitting, freshUntil, mustLook, type Verdict } from './core/verdict.ts'
 import type { Engine } from './engine.ts'
@@ -38,7 +38,7 @@ export function startLending(engine: Engine, { now }: Clock, cause: () => unknow
   return { lend, gripOf, changed, take, instead, stepUp: stepUps ? stepUp : undefined }
 
   function sessionNow(): string | null {
-    return sessionIn(engine.state())
+    return ownerIn(engine.state()).session
   }
 
   function changed({ held: { kind, record } }: State): void {
@@ -82,7 +82,7 @@ export function startLending(engine: Engine, { now }: Clock, cause: () => unknow
   function lend({ want, key }: Pick<Target, 'want' | 'key'>, signal: AbortSignal | null, minValidity?: Ms): Grip | Promise<Grip> {
     const known = minValidity === undefined ? grips.get(key) : undefined
     if (known && left(known.until, now()) > 0) return known.grip
-    const found = engine.obtain({ ...want, from: 0, minValidity, session: sessionNow() })
+    const found = engine.obtain({ ...want, from: 0, minValidity, ...ownerIn(engine.state()) })
     if (found instanceof Promise) return abortable(found, signal).then(gripOf)
     const grip = gripOf(found)
     // Due, and still good: it goes out, and its successor is asked for beside it.
@@ -110,7 +110,10 @@ export function startLending(engine: Engine, { now }: Clock, cause: () => unknow
     const { record } = engine.state().held
     if (whenSignedOut !== 'hold' || !isLatchkeyError(error) || record?.status !== 'ended' || record.reason === 'signed-out') throw error
     if (error.reason === 'user-changed') throw error // that end is somebody else's, whom this is not for (F10)
-    const found = await abortable(engine.obtain({ ...want, from: 0, session: null, after: record }), signal)
+    const found = await abortable(
+      engine.obtain({ ...want, from: 0, session: record.session, subject: record.subject, isHeld: true }),
+      signal,
+    )
     if (found.type === 'unavailable') throw error
     return gripOf(found)
   }
@@ -132,9 +135,8 @@ export function startLending(engine: Engine, { now }: Clock, cause: () => unknow
   /** A later one of the same user. */
   async function another(target: Target, refused: Grip, signal: AbortSignal | null): Promise<Grip | null> {
     if (refused.signal.aborted) return hold(target, signal, refused.signal.reason)
-    const found = await abortable(engine.obtain({ ...laterThan(refused, target), session: sessionNow() }), signal)
+    const found = await abortable(engine.obtain({ ...laterThan(refused, target), ...ownerIn(engine.state()) }), signal)
     if (found.type === 'unavailable') return null
-    if (found.type === 'ended' && !refused.signal.aborted) return another(target, refused, signal) // who has signed in meanwhile is the same user
     try {
       return gripOf(found)
     } catch (error) {

@@ -38,7 +38,7 @@ export interface SessionOptions {
   /**
    * The fetch underneath, for tests, instrumentation, or a framework's own. It is given a string and an init, or a Request.
    * @defaultValue the global `fetch`, looked up at each call. `session.fetch` has to be put in its place last: a wrapper around it that is put there afterwards would
-   * be what the session calls, and so call itself, without end. Give what such a wrapper shall call here, and it may come afterwards
+   * be what the session calls, and so call itself, without end. If one must come afterwards, give here the fetch that it shall end in
    */
   readonly fetch?: typeof globalThis.fetch | undefined
 

@@ -99,7 +99,7 @@ export async function refreshRun(goal: Goal, tools: Tools): Promise<void> {
     unlock?.()
   }
 
-  /** Rules 3, 4 and 8: looks again, watches whoever is at it, and claims. `null` if there is nothing to present any more. */
+  /** Rules 3, 4 and 8: looks again, watches whoever is at it, and claims. `null` if there is nothing to present; a cookie of nobody known is asked about here. */
   async function claimed(): Promise<Claimed | null> {
     for (;;) {
       const found = isRead || active(state()) ? await look() : null
@@ -190,7 +190,7 @@ async function keep({ of, want, sent }: Presented, { issued, isOther }: Granted,
   for (let anew = false; ; anew = true) {
     const { record, found, stored } = await insist({ type: 'grant', of, next: kept, anew })
     if (record?.status === 'active') {
-      if (!isOther) return stored // with the lock: nobody else may find the spent token and the lock free
+      if (!isOther) return void (await stored) // with the lock: nobody else may find the spent token and the lock free
       await insist({ type: 'end', of: record, reason: 'user-changed', wanted: false })
       return void revoke({ grant: { ...record.grant, access: next.grant.access }, subject: null })
     }

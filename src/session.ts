@@ -66,7 +66,7 @@ export interface Session {
   readonly signIn: (input: SignInInput, options?: SignInOptions) => Promise<void>
 
   /**
-   * Ends the session in all tabs. Here it is over before the call returns (while `loading`, as soon as that is over): tokens erased, waiting and running requests
+   * Ends the session in all tabs. Here it is over before the call returns (while `loading`, as soon as that is over, unless somebody has signed in here by then): tokens erased, waiting and running requests
    * rejected. The promise is about the server: has it confirmed that the tokens are revoked? A server that cannot for now is asked again for
    * 10 s; after that, and at once where it cannot be reached, this says `false`, and the asking goes on while the page lives, for half an hour. Never rejects, works offline, twice is once.
    * @example

@@ -24,13 +24,13 @@ export interface SharedRecord {
 
 /**
  * `record`: what it is now, or `null` if the write was refused; `found`: what it was; `asked`: when the store was told to write it;
- * `stored`: if no store took it, resolves when one has, or is not hoped for any more.
+ * `stored`: if no store took it, resolves when one has, with what was found and written then, or is not hoped for any more.
  */
 interface Committed {
   readonly record: SessionRecord | null
   readonly found: SessionRecord | 'foreign' | null
   readonly asked: MonotonicMs
-  readonly stored?: Promise<void>
+  readonly stored?: Promise<Committed | null>
 }
 
 /** What was to be written, and what that would have come to. */
@@ -71,8 +71,10 @@ export function sharedRecord(
   /** The same is read several times in each refresh. */
   function understood(text: string | null): SessionRecord | 'foreign' | null {
     if (known?.text !== text) known = { text, found: parseRecord(text, policy.issuer) }
-    // What another session has left there is older than a sign-in that waits to be written.
-    return unsaved && (sessionOf(known.found) ?? unsaved) !== unsaved ? null : known.found
+    const session = sessionOf(known.found)
+    if (session === unsaved) unsaved = null // a store that was only slow has taken it
+    // What another session has left there is older than one that waits to be written.
+    return unsaved && session ? null : known.found
   }
 
   function look(): Promise<SessionRecord | 'foreign' | null> {
@@ -81,7 +83,7 @@ export function sharedRecord(
       const asked = attempt(() => store.read(key))
       const see = async (text: string | null) => {
         const record = understood(text)
-        if (text !== null && !record) store.replace(key, text, null).catch(ignore) // no record, and never will be one (F43)
+        if (text !== null && !known?.found) store.replace(key, text, null).catch(ignore) // no record, and never will be one (F43)
         const due = judge && record !== 'foreign' && record?.status === 'active' ? await inTime(judge(record)) : undefined
         if (!acting && due !== null) feed({ type: 'record-read', record, by: 'other-tab', at, due })
         return record
@@ -146,7 +148,7 @@ export function sharedRecord(
   }
 
   function isHeard(write: Write): boolean {
-    return acting === Number(isAct(write))
+    return acting <= Number(isAct(write))
   }
 
   function commit(write: Write): Promise<Committed> {
@@ -168,7 +170,7 @@ export function sharedRecord(
       }
       const found = isAct(write) ? before : state().held.record
       const record = amend(found, write, now())
-      if (record && record.session !== found?.session) unsaved = record.session
+      if (record && record.session !== found?.session && (isAct(write) || write.type === 'grant')) unsaved = record.session
       if (isHeard(write)) feed(record ? { type: 'record-read', record, by: 'this-tab' } : { type: 'read-failed' })
       return { record, found, asked: clock.now().mono, stored: stored(write) }
     }).finally(() => {
@@ -177,12 +179,13 @@ export function sharedRecord(
   }
 
   /** A store that was only slow takes what is held by now. */
-  async function stored(write: Write): Promise<void> {
+  async function stored(write: Write): Promise<Committed | null> {
     for (let tries = 6; tries > 0; tries--) {
       await pause(storeWait)
-      const isDone = await restore(write).then(() => true, ignore)
-      if (isDone) return
+      const done = await restore(write).then((late) => ({ late }), ignore)
+      if (done) return done.late
     }
+    return null
   }
 
   function tell({ session, generation }: SessionRecord, missing: boolean): void {
@@ -194,8 +197,8 @@ export function sharedRecord(
     await pause(peersWait)
   }
 
-  /** `late`: what no store has taken. An end that somebody wants is one of whatever other tabs have made of the session since. */
-  function restore(late?: Write): Promise<unknown> {
+  /** `late`: what no store has taken. An end that somebody wants names the session alone, and so ends what other tabs have made of it since. */
+  function restore(late?: Write): Promise<Committed | null> {
     return inTurn(async () => {
       const of = state().held.record // by now: a grant may have come, and have been cleared
       if (late?.type === 'end' && of?.status === 'ended' && late.wanted) return exchange(late)
@@ -217,7 +220,7 @@ export function sharedRecord(
     for (let asked = 0; asked < 2; asked++) {
       await askPeers(known)
       if ((await look()) || state().held.record?.session !== known.session) return
-      if (unsaved || !state().stale) return void (await restore()) // what peers say of a session before is before it
+      if (unsaved || !state().stale) return void (await restore()) // while ours is unsaved, a peer that speaks of another speaks of what was before it
     }
     feed({ type: 'nobody-known' })
   }

@@ -1,7 +1,7 @@
 import { abortable } from './abortable.ts'
 import { arrival } from './core/grant.ts'
 import { open, reveal } from './core/secret.ts'
-import { type Goal, keyOf, ownToken, type Policy, sessionIn, type Want } from './core/state.ts'
+import { type Goal, keyOf, ownerIn, ownToken, type Policy, type Want } from './core/state.ts'
 import { readTokens, type SignInInput } from './core/tokens.ts'
 import type { Need } from './core/verdict.ts'
 import { type Audience, startEngine } from './engine.ts'
@@ -144,7 +144,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
   /** `afresh`: not without asking the server. */
   async function renew(goal: Goal, afresh: boolean, signal: AbortSignal | undefined): Promise<void> {
     if (policy.cookie) await abortable(engine.look(), signal) // who has slept asks no server before that
-    const need: Need = { ...goal, session: sessionIn(engine.state()), asks: policy.cookie }
+    const need: Need = { ...goal, ...ownerIn(engine.state()), asks: policy.cookie }
     const begun = clock.now().wall
     engine.feed({ type: 'token-needed', goal, waiting: true })
     const found = await abortable(engine.obtain(need), signal)
@@ -152,7 +152,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
       // What was asked before this call, here or in another tab, knows nothing of a login since (F10): it is asked once more.
       const isRefused = found.type === 'ended' && /^(rejected|refresh-expired)$/.test(found.end?.reason ?? '')
       if (isRefused) await engine.obtain({ ...need, session: null }) // until that run is over
-      const isOld = found.type === 'token' && found.session === sessionIn(engine.state()) && (found.token.life?.from ?? begun) < begun
+      const isOld = found.type === 'token' && found.session === ownerIn(engine.state()).session && (found.token.life?.from ?? begun) < begun
       if (isRefused || isOld) return refresh({ signal }).catch(() => void gripOf(found)) // as before, if nobody knows better
     }
     gripOf(found)

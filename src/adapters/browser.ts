@@ -20,7 +20,7 @@ export const browserPorts = (name: string, store: Store, fetch: typeof globalThi
 
 /**
  * What the app has given, or the page's own fetch, looked up at each call. An app may put `session.fetch` in its place: then it is the one from before (F56).
- * Called as a function of nothing: the page's own throws as a member of what it is handed on in.
+ * Called on its own: the page's own throws where it is called as a member of what it is handed on in.
  */
 export function underneath(ours: () => typeof globalThis.fetch, given: typeof globalThis.fetch | null): typeof globalThis.fetch {
   const before = globalThis.fetch

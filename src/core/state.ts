@@ -43,8 +43,16 @@ export interface SignedIn {
   readonly arriving: boolean
 }
 
-/** The session that is signed in, as far as this tab knows. */
-export const sessionIn = ({ held }: State): string | null => (held.kind === 'signed-in' ? held.record.session : null)
+/** A session, and whose it is: who has signed in anew is who they were, if it is known who that is. */
+export interface Owner {
+  /** `null`: nobody's. */
+  readonly session: string | null
+  readonly subject?: string | null
+}
+
+/** Who is signed in, as far as this tab knows. */
+export const ownerIn = ({ held }: State): Owner =>
+  held.kind === 'signed-in' ? { session: held.record.session, subject: held.record.subject } : { session: null }
 
 /** A token for this resource and scope; for neither: the session's own. */
 export interface Want {

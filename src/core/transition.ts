@@ -131,12 +131,13 @@ export function transition(before: State, fact: Fact, now: Now, policy: Policy):
     }
   }
 
-  /** Another sign-in in the place of ours: its end, unless the same user has come back (F17); and who has come back and left has left (F11). */
+  /** Another sign-in in the place of ours: its end, unless the same user has come back (F17). If they are gone again, it ended as that one did (F11). */
   function replace(found: SessionRecord, by: By): void {
     const { record } = state.held
-    const isSame = found.subject !== null && found.subject === record?.subject
-    const reason = isSame ? found.status === 'ended' && found.reason : 'user-changed'
-    if (reason && record?.status === 'active') end(endOf(record, reason, now.wall), by)
+    if (record?.status !== 'active') return
+    const isSame = found.subject !== null && found.subject === record.subject
+    if (!isSame) end(endOf(record, 'user-changed', now.wall), by)
+    else if (found.status === 'ended') end(endOf(record, found.reason, now.wall, found.answerLost), by)
   }
 
   /** An absent record is not an end (rule 11): it was evicted, or cleared. */

@@ -1,17 +1,15 @@
 import { waitLeft } from './back-off.ts'
 import { isOver, usable } from './lifetime.ts'
 import type { AccessToken, ActiveRecord, EndedRecord } from './record.ts'
-import { type Goal, keyOf, type Policy, type SignedIn, type State, type Want } from './state.ts'
+import { type Goal, keyOf, type Owner, type Policy, type SignedIn, type State, type Want } from './state.ts'
 import { after, type EpochMs, left, type Moment, type Ms, type Now } from './time.ts'
 
-/** What somebody wants who is about to send a request. */
-export interface Need extends Goal {
-  /** The session it began under; `null` until one is known. */
-  readonly session: string | null
+/** What somebody wants who is about to send a request, and under which session it began; none until one is known. */
+export interface Need extends Goal, Owner {
   /** How long the token shall be good for, if the caller said. */
   readonly minValidity?: Ms | undefined
-  /** Held after this end, which the user did not ask for: it waits for the same user to come back (F84). */
-  readonly after?: EndedRecord
+  /** After an end that the user did not ask for: it waits for them to come back (F84). */
+  readonly isHeld?: boolean
   /** Asks the server who is signed in where this browser knows of nobody: a cookie may say so. */
   readonly asks?: boolean
 }
@@ -28,22 +26,20 @@ export type Verdict =
 /** `null` as long as there is something to wait for. */
 export function verdict(state: State, need: Need, now: Now, policy: Policy): Verdict | null {
   const { held, refreshing, closed } = state
+  const { record } = held
   if (closed) return { type: 'closed' }
   if (mustLook(state, now)) return null
   const wait = pause(state, need, now, true)
   const late: Verdict | null = wait > 0 ? { type: 'unavailable', retryAt: now.wall + wait, cause: state.denied[keyOf(need)]?.cause } : null
   if (held.kind === 'loading') return refreshing ? null : late
+  const isOurs = record && (record.session === need.session || (need.subject && need.subject === record.subject))
   if (held.kind === 'signed-out') {
-    if (need.after) return null
-    return need.session
-      ? { type: 'ended', end: held.record?.session === need.session ? held.record : null }
-      : refreshing && need.asks
-        ? null
-        : { type: 'signed-out' }
+    if (need.isHeld) return null
+    if (need.session) return { type: 'ended', end: isOurs ? held.record : null }
+    return refreshing && need.asks ? null : { type: 'signed-out' }
   }
-  const { session, subject } = held.record
-  const isAnother = need.after ? subject === null || subject !== need.after.subject : need.session && need.session !== session
-  if (isAnother) return { type: 'ended', end: null }
+  const { session } = held.record
+  if (need.session && !isOurs) return { type: 'ended', end: null }
   const token = fitting(state, need, now)
   if (token) return { type: 'token', token, session, due: renewIn(held, need, now) <= 0 }
   if (refreshing || (wait <= 0 && canPresent(held.record, policy, now))) return null

@@ -58,7 +58,7 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
   function go({ target, href }: Matched, given: string | Request, init: Init): Promise<Response> {
     let input = given
     const request = typeof given === 'string' ? null : given
-    if (init && !isPlain(init.headers)) init = { ...init, headers: new Headers(init.headers) } // an iterator can be read once; `null` is none
+    if (init && !isPlain(init.headers)) init = { ...init, headers: new Headers(init.headers) } // an iterator can be read once; `null` is refused here, as by `fetch`
     const headers = init?.headers ?? request?.headers
     if (headers && hasOwnCredential(headers)) return underneath(input, init)
     if ((init?.mode ?? request?.mode) === 'no-cors') {
@@ -72,7 +72,7 @@ export function sessionFetch(match: Match, grips: Grips, underneath: Fetch, send
     if (isLate) grip.catch(() => {}) // what `fetch` refuses below fails sooner
     const flowsOnce = isStream(init?.body)
     if (isLate || send || (request && init) || isChangeable(init?.body)) {
-      input = new Request(request ?? href, init ?? withReferrer(input, init)) // Node has a Request forget it in any case
+      input = new Request(request ?? href, init ?? withReferrer(input, undefined)) // Node has a Request forget it in any case
       init = { ...init, body: undefined, headers: undefined } as object // what only a framework knows; to the platform `undefined` says nothing
     } // else it leaves at once, and a Request would cost more than all the rest of the call
     const again = flowsOnce ? null : typeof input === 'string' ? href : copyOf(input)

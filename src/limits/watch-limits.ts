@@ -1,5 +1,5 @@
 import type { ActiveRecord, EndReason } from '../core/record.ts'
-import { sessionIn } from '../core/state.ts'
+import { ownerIn } from '../core/state.ts'
 import { after, left, type Moment, type Ms } from '../core/time.ts'
 import type { Limiter, LimiterHost } from '../limiter.ts'
 import { type End, endsOf, refreshEnd, type Spans } from './ends.ts'
@@ -103,7 +103,7 @@ export function watchLimits(spans: Spans, host: LimiterHost, listen: (notice: ()
       return ofKind === kind && Math.abs(Number(other) - which) < sameEnd
     }
     const isFirst = await tell(mine, (warned) => (warned.some(isSame) ? null : [...warned, `${kind} ${which}`]))
-    if (isFirst && page.visible() && sessionIn(state()) === mine.session) expiring(Object.freeze({ kind, endsAt }))
+    if (isFirst && page.visible() && ownerIn(state()).session === mine.session) expiring(Object.freeze({ kind, endsAt }))
   }
 
   /** The user is here. */
@@ -117,7 +117,8 @@ export function watchLimits(spans: Spans, host: LimiterHost, listen: (notice: ()
   /** The user's last activity here counts, if it was before the limit: as far as this tab knows, until it has asked the others. */
   function heed(mine: Known): void {
     const { begun, active } = mine.course
-    if (since(seen, now()) >= since(active, now()) || left(after(active, idle), seen) <= 0) return
+    const time = now()
+    if (since(seen, time) >= since(active, time) || left(after(active, idle), seen) <= 0) return
     mine.course = { begun, active: seen }
     // It is told when it begins, and then once in a twentieth of the limit: what a crash takes with it makes the session that much shorter.
     const wait = lasts / 20 - since(mine.savedAt, seen)

@@ -15,9 +15,13 @@ export function failure(thrown: unknown, message = 'The sign-in failed. Nobody w
 }
 
 export const cancelled = (cause?: unknown): LatchkeyError =>
-  new LatchkeyError('sign_in_cancelled', 'The user came back, or the provider refused. Nobody was signed in; there is nothing to do.', {
-    cause,
-  })
+  new LatchkeyError(
+    'sign_in_cancelled',
+    'The user declined or came back, or the provider refused. Nobody was signed in; there is nothing to do.',
+    {
+      cause,
+    },
+  )
 
 /** RFC 6749 §4.1.2.1, §5.2. */
 interface ProviderError {

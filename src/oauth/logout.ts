@@ -1,7 +1,7 @@
 import { leaveFor, leaveWith } from '../adapters/address.ts'
 import { LatchkeyError } from '../errors.ts'
 import { pageHere } from './authorization-request.ts'
-import { cancelled, failure } from './failure.ts'
+import { failure } from './failure.ts'
 import { addressOf, endpointOf } from './metadata.ts'
 import { clientOf, type Memory, type OAuthProvider } from './provider.ts'
 
@@ -21,11 +21,12 @@ export interface LogoutOptions {
  * @example
  * ```ts
  * await session.signOut()
- * await logoutRedirect(provider, { returnTo: 'https://app.example.com/' })
+ * await logoutRedirect(provider, { returnTo: 'https://app.example.com/' }).catch(() => {}) // signed out here in any case
  * ```
  */
 export async function logoutRedirect(provider: OAuthProvider, { returnTo }: LogoutOptions = {}): Promise<never> {
   const client = clientOf(provider)
+  pageHere()
   const endpoint = await client
     .metadata(client.fetch)
     .then((server) => endpointOf(server, 'end_session_endpoint'))
@@ -37,11 +38,13 @@ export async function logoutRedirect(provider: OAuthProvider, { returnTo }: Logo
       'sign_in_failed',
       'The provider has no sign-out page. The session is not touched by this; there is nothing to do.',
     )
-  pageHere()
   const { hint } = client.memory
   Object.assign(client.memory, { idToken: null, hint: null } satisfies Partial<Memory>)
   const fields = { client_id: client.clientId, ...(returnTo && { post_logout_redirect_uri: returnTo }) }
   // An ID token belongs in no address (REQ-139). Without one a GET does: the provider's `SameSite=Lax` cookies go along with it.
   await (hint ? leaveWith(endpoint, { ...fields, id_token_hint: hint }) : leaveFor(addressOf(endpoint, fields)))
-  throw cancelled()
+  throw new LatchkeyError(
+    'sign_in_cancelled',
+    'The user came back from the provider’s sign-out page. The provider may still know them; offer another try.',
+  )
 }

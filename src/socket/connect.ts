@@ -35,7 +35,7 @@ const longestPause = 60_000
 /** How long an opening may take: one that never ends would be the last. */
 const patience = 30_000
 
-/** What `readyState` says of a WebSocket that is. */
+/** `WebSocket.CLOSED`, which servers may not know. */
 const closed = 3
 
 /** `keepConnected`, wherever it runs. */

@@ -11,7 +11,7 @@ import { connect } from './connect.ts'
  *
  * Pauses between attempts grow from a second to a minute, and end when the network is back, the page is looked at again, or there are
  * new tokens. A page that is frozen, or left for another one, is disconnected until it is back. When `signal` aborts, `open` may stop:
- * what it returns after that is closed. An opening has 30 s. An EventSource is none: it does not say when it is lost.
+ * what it returns after that is closed. An opening has 30 s. An EventSource cannot be kept: it does not say when it is lost.
  * @returns the undo
  * @example
  * ```ts

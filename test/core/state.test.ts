@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest'
-import { initialState, keyOf, ownToken, sessionIn } from '../../src/core/state.ts'
+import { initialState, keyOf, ownerIn, ownToken } from '../../src/core/state.ts'
 import { transition } from '../../src/core/transition.ts'
 import { verdict } from '../../src/core/verdict.ts'
 import { active, at, epoch, policy, signedIn, signedOut } from './samples.ts'
 
 test.each([
-  { name: 'somebody is signed in', state: signedIn(), session: 's' },
-  { name: 'nobody is', state: signedOut(), session: null },
-  { name: 'nobody knows yet', state: initialState(true), session: null },
-])('the session that is signed in where $name: $session', ({ state, session }) => {
-  expect(sessionIn(state)).toBe(session)
+  { name: 'somebody is signed in', state: signedIn(), owner: { session: 's', subject: 'ann' } },
+  { name: 'nobody is', state: signedOut(), owner: { session: null } },
+  { name: 'nobody knows yet', state: initialState(true), owner: { session: null } },
+])('who is signed in where $name', ({ state, owner }) => {
+  expect(ownerIn(state)).toEqual(owner)
 })
 
 test('F60: a token is called by its resource and its scope, and no two that differ have one name', () => {

@@ -164,6 +164,13 @@ const table: Record<Fact['type'], readonly Row[]> = {
       orders: [announceEnd(active(), 'idle', 'other-tab')],
     },
     {
+      name: 'F33: and says of a lost answer what that one says',
+      from: signedIn(),
+      fact: read(ended({ session: 't', reason: 'rejected', answerLost: true })),
+      to: { ...looked(), ...gone(ended({ session: 't', reason: 'rejected', answerLost: true })) },
+      orders: [{ do: 'announce', type: 'ended', record: endOf(active(), 'rejected', soon.wall, true), by: 'other-tab' }],
+    },
+    {
       name: 'F17: a sign-in in another tab is seen by one that was signed out',
       from: signedOut({}, ended()),
       fact: read(bob),

@@ -232,7 +232,42 @@ describe.each(['fails', 'hangs'] as const)('F10, F40: a sign-in that a store tak
   })
 })
 
+test('F10, F40: a sign-in that the store has taken, and said so too late, is not written over the next one', async () => {
+  const s = scene({ tabs: 2 })
+  const [tab, other] = s.tabs
+  await settled(s, tab.session.signIn(s.server.grant(), { subject: 'one' }))
+  await s.advance(seconds(2))
+  let until = 0 // for so long the store stands still, from the next write on
+  s.browser.behaviour.storeFault = (operation) => {
+    if (operation === 'replace') until ||= s.now() + seconds(7)
+    return 'none'
+  }
+  s.browser.behaviour.storeDelay = () => Math.max(1, until - s.now())
+  await settled(s, tab.session.signIn(s.server.grant(), { subject: 'two' }))
+  await s.advance(seconds(5))
+  await settled(s, other.session.signIn(s.server.grant(), { subject: 'three' }))
+  await s.advance(seconds(40))
+  for (const { session } of s.tabs) expect(session.state).toMatchObject({ status: 'signed-in', subject: 'three' })
+  expect(s.earOf(tab).ended).toMatchObject([{ subject: 'one' }, { subject: 'two' }])
+})
+
 describe('where the server keeps the session in a cookie', () => {
+  test('F10, F40: whoever it has spoken for is not written over who has signed in since, where the store takes that late', async () => {
+    const script = scripted({ presents: 'cookie' })
+    const s = sceneOf(script)
+    script.answers.push({ after: 0, give: refusal() })
+    const other = s.world.openTab()
+    await s.advance(seconds(1))
+    let faults = 3
+    s.browser.behaviour.storeFault = (operation) => (operation === 'replace' && faults-- > 0 ? 'fails' : 'none')
+    const tab = s.world.openTab()
+    await s.advance(seconds(1))
+    expect([tab.session.state.status, storedIn(s)]).toEqual(['signed-in', null])
+    await settled(s, other.session.signIn(tokens('bob'), { subject: 'bob' }))
+    await s.advance(seconds(40))
+    for (const { session } of [tab, other]) expect(session.state).toMatchObject({ status: 'signed-in', subject: 'bob' })
+  })
+
   test('F07: its "nobody", asked before a sign-in and heard after it, ends no session', async () => {
     const script = scripted({ presents: 'cookie' })
     const s = sceneOf(script)
@@ -350,6 +385,7 @@ describe('sign-out', () => {
     expect(other.session.state).toEqual({ status: 'signed-out', reason: 'signed-out' })
     expect(storedIn(s)).toMatchObject({ status: 'ended', generation: 3 })
     expect(s.earOf(tab).ended).toHaveLength(1)
+    expect(script.revoked).toEqual(['refresh-one', 'refresh-given-1'])
   })
 })
 

@@ -237,6 +237,21 @@ describe('F10, F11, F17: who is signed in', () => {
     expect(call.result?.error).toMatchObject({ code: 'session_ended', reason: 'signed-out' })
   })
 
+  test('F11: a call that waits, after such a sleep, for what became of the session is told of that sign-out, too', async () => {
+    const s = scene({ tabs: 2 })
+    const [tab, sleeper] = s.tabs
+    await settled(s, tab.session.signIn(s.server.grant(), { subject: 'ann' }))
+    await s.advance(seconds(1))
+    sleeper.freeze()
+    await settled(s, tab.session.signIn(s.server.grant(), { subject: 'ann' }))
+    void tab.session.signOut()
+    await s.advance(500)
+    s.browser.behaviour.storeDelay = () => 300
+    sleeper.thaw()
+    const call = await settled(s, callFrom(sleeper))
+    expect(call.error).toMatchObject({ code: 'session_ended', reason: 'signed-out' })
+  })
+
   test('F11: frozen with a refresh in flight through a sign-out and a sign-in: writes nothing, ends the old session once', async () => {
     const s = scene({ tabs: 2 })
     await s.tabs[0].session.signIn(s.server.grant(), { subject: 'one' })
@@ -271,6 +286,27 @@ describe('F10, F11, F17: who is signed in', () => {
       expect(s.earOf(tab).ended).toHaveLength(1)
       expect((await settled(s, callFrom(tab))).value).toBe(200)
     }
+  })
+
+  test.each([
+    { where: 'in another tab', from: 1, who: 'ann', gets: { value: 200, code: null } },
+    { where: 'in its own', from: 0, who: 'ann', gets: { value: 200, code: null } },
+    { where: 'in another tab', from: 1, who: 'bob', gets: { code: 'session_ended' } },
+    { where: 'in its own', from: 0, who: 'bob', gets: { code: 'session_ended' } },
+  ] as const)('F17, F10: a call of ann that waits for a token while $who signs in $where: $gets', async ({ from, who, gets }) => {
+    const s = scene({ tabs: 2 })
+    const [tab] = s.tabs
+    await settled(s, tab.session.signIn(s.server.grant(), { subject: 'ann' }))
+    for (const { hide } of s.tabs) hide()
+    await s.advance(minutes(10))
+    s.latency = () => seconds(3)
+    const call = watch(callFrom(tab), s.now)
+    await s.advance(seconds(1))
+    expect(call.result).toBeNull()
+    s.latency = () => 10
+    await settled(s, s.tabs[from].session.signIn(s.server.grant(), { subject: who }))
+    await s.advance(seconds(10))
+    expect(call.result).toMatchObject(gets)
   })
 
   test('F17: the same user over a living session: no end is announced, and the other tab changes over', async () => {
