@@ -26,7 +26,6 @@ export interface LogoutOptions {
  */
 export async function logoutRedirect(provider: OAuthProvider, { returnTo }: LogoutOptions = {}): Promise<never> {
   const client = clientOf(provider)
-  pageHere()
   const endpoint = await client
     .metadata(client.fetch)
     .then((server) => endpointOf(server, 'end_session_endpoint'))
@@ -38,6 +37,7 @@ export async function logoutRedirect(provider: OAuthProvider, { returnTo }: Logo
       'sign_in_failed',
       'The provider has no sign-out page. The session is not touched by this; there is nothing to do.',
     )
+  pageHere()
   const { hint } = client.memory
   Object.assign(client.memory, { idToken: null, hint: null } satisfies Partial<Memory>)
   const fields = { client_id: client.clientId, ...(returnTo && { post_logout_redirect_uri: returnTo }) }
