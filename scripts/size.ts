@@ -24,7 +24,7 @@ const base = `export { createSession } from 'latchkey'`
 const oauth = `${base}; export * from 'latchkey/oauth'`
 
 const budgets: readonly Budget[] = [
-  { name: 'createSession', program: base, limit: 6000, ceiling: 18_000 }, // docs/decisions/005
+  { name: 'createSession', program: base, limit: 6000, ceiling: 18_300 }, // docs/decisions/005
   { name: 'isLatchkeyError', program: `export { isLatchkeyError } from 'latchkey'`, limit: 200 },
   { name: '+ refreshEndpoint', program: `${base}; export { refreshEndpoint } from 'latchkey/refresh'`, limit: 900, on: base },
   { name: '+ oauthRefresh', program: `${base}; export { oauthRefresh } from 'latchkey/refresh'`, limit: 900, on: base },

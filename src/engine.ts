@@ -1,5 +1,6 @@
 import type { ActiveRecord, EndReason } from './core/record.ts'
-import { type Announcement, type Fact, initialState, type Order, type Policy, type State } from './core/state.ts'
+import { isSame } from './core/secret.ts'
+import { type Announcement, type Fact, initialState, isOf, type Order, ownerIn, type Policy, type State } from './core/state.ts'
 import type { MonotonicMs, Ms, Now } from './core/time.ts'
 import { nextWake, transition } from './core/transition.ts'
 import { type Need, type Verdict, verdict } from './core/verdict.ts'
@@ -46,7 +47,7 @@ const holdWait: Ms = 600_000
 const revokeWait: Ms = 10_000
 
 interface Waiter {
-  readonly need: Need
+  need: Need
   until: MonotonicMs
   readonly settle: (verdict: Verdict) => void
 }
@@ -113,7 +114,12 @@ export function startEngine(
   /** Gives each waiting caller what can be said by now, and starts a refresh for those who need one. */
   function settle(fact: Fact): void {
     const time = now()
+    const owner = ownerIn(state)
     for (const waiter of waiters) {
+      const { need } = waiter
+      // It began before it was known who is signed in, or they have signed in anew: generations are compared within one session only (F10, F55).
+      if (owner.session && (!need.session || isOf(owner, need)))
+        waiter.need = { ...need, ...owner, from: need.session === owner.session ? need.from : 0 }
       const found =
         verdict(state, waiter.need, time, policy) ?? (time.mono < waiter.until ? null : { type: 'unavailable' as const, retryAt: null })
       if (found) {
@@ -167,6 +173,7 @@ export function startEngine(
   async function expire(of: ActiveRecord): Promise<void> {
     const { found } = await insist({ type: 'end', of, reason: 'refresh-expired', wanted: false })
     if (!found) await recover().catch(ignore)
+    else if (found === 'foreign' && state.held.record?.session === of.session) feed({ type: 'nobody-known' }) // it is over here alone
     feed({ type: 'refresh-ended' })
   }
 
@@ -181,10 +188,17 @@ export function startEngine(
     tell()
     audience.settled()
     void stored?.then((late) => {
-      if (late?.record?.status === 'ended' && late.found !== 'foreign' && late.found?.status === 'active') void tools.revoke(late.found)
+      if (
+        late?.record?.status === 'ended' &&
+        late.found !== 'foreign' &&
+        late.found?.status === 'active' &&
+        !isSame(late.found.grant.refreshToken, of.grant.refreshToken)
+      )
+        void tools.revoke(late.found)
     })
     // The refresh token that was found in the record: the one in memory may be spent (M7).
-    const grant = found === 'foreign' || found?.status !== 'active' ? of.grant : record && found.grant
+    const grant =
+      found === 'foreign' || found?.status !== 'active' ? of.grant : record && (found.generation < of.generation ? of : found).grant
     return grant !== null && giveBack({ ...of, grant })
   }
 

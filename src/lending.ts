@@ -1,7 +1,7 @@
 import { abortable } from './abortable.ts'
 import type { SessionRecord } from './core/record.ts'
 import { reveal } from './core/secret.ts'
-import { type Goal, ownerIn, type State } from './core/state.ts'
+import { type Goal, isOf, ownerIn, type State } from './core/state.ts'
 import { left, type Moment, type Ms } from './core/time.ts'
 import { fitting, freshUntil, mustLook, type Verdict } from './core/verdict.ts'
 import type { Engine } from './engine.ts'
@@ -44,7 +44,7 @@ export function startLending(engine: Engine, { now }: Clock, cause: () => unknow
   function changed({ held: { kind, record } }: State): void {
     grips.clear()
     // Who signs in again is the same user still: what is on its way is theirs.
-    if (bond?.subject && record?.subject === bond.subject) bond.session = record.session
+    if (bond && record && isOf(record, bond)) Object.assign(bond, { session: record.session, subject: record.subject })
     if (bond && (kind !== 'signed-in' || record.session !== bond.session)) {
       bond.over.abort(ended(record, bond.session, cause()))
       bond = null
@@ -55,9 +55,9 @@ export function startLending(engine: Engine, { now }: Clock, cause: () => unknow
     const { record } = engine.state().held
     switch (found.type) {
       case 'token':
-        // Between the verdict and this line a microtask may have ended the session (F67).
-        if (sessionNow() !== found.session) throw ended(record, found.session, cause())
-        bond ??= { session: found.session, subject: record?.subject, over: new AbortController() }
+        // Between the verdict and this line a microtask may have ended the session (F67); or its user has signed in anew.
+        if (record?.status !== 'active' || !isOf(record, found)) throw ended(record, found.session, cause())
+        bond ??= { session: record.session, over: new AbortController(), subject: record.subject }
         return {
           token: reveal(found.token.token),
           binding: found.token.binding ?? null,
@@ -114,7 +114,7 @@ export function startLending(engine: Engine, { now }: Clock, cause: () => unknow
       engine.obtain({ ...want, from: 0, session: record.session, subject: record.subject, isHeld: true }),
       signal,
     )
-    if (found.type === 'unavailable') throw error
+    if (found.type === 'unavailable' && !sessionNow()) throw error
     return gripOf(found)
   }
 

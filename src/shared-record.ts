@@ -65,16 +65,17 @@ export function sharedRecord(
   let acting = 0 // sign-ins and sign-outs on their way to the store: until they are there, it says what was before
   let known: { readonly text: string | null; readonly found: SessionRecord | 'foreign' | null } | undefined
   let unsaved: string | null = null // begun here, and no store has taken it yet
+  let yields = false // that one: to who is signed in elsewhere, as nobody has signed in here
 
   return { look, commit, insist, askPeers, recover, restore }
 
   /** The same is read several times in each refresh. */
   function understood(text: string | null): SessionRecord | 'foreign' | null {
     if (known?.text !== text) known = { text, found: parseRecord(text, policy.issuer) }
-    const session = sessionOf(known.found)
-    if (session === unsaved) unsaved = null // a store that was only slow has taken it
+    const { found } = known
+    if (sessionOf(found) === unsaved) unsaved = null // a store that was only slow has taken it
     // What another session has left there is older than one that waits to be written.
-    return unsaved && session ? null : known.found
+    return unsaved && found && found !== 'foreign' && !(yields && found.status === 'active') ? null : found
   }
 
   function look(): Promise<SessionRecord | 'foreign' | null> {
@@ -148,7 +149,7 @@ export function sharedRecord(
   }
 
   function isHeard(write: Write): boolean {
-    return acting <= Number(isAct(write))
+    return acting === Number(isAct(write))
   }
 
   function commit(write: Write): Promise<Committed> {
@@ -170,7 +171,10 @@ export function sharedRecord(
       }
       const found = isAct(write) ? before : state().held.record
       const record = amend(found, write, now())
-      if (record && record.session !== found?.session && (isAct(write) || write.type === 'grant')) unsaved = record.session
+      if (record && record.session !== found?.session) {
+        unsaved = record.session
+        yields = write.type === 'sign-in' && !write.wanted
+      }
       if (isHeard(write)) feed(record ? { type: 'record-read', record, by: 'this-tab' } : { type: 'read-failed' })
       return { record, found, asked: clock.now().mono, stored: stored(write) }
     }).finally(() => {
@@ -185,6 +189,7 @@ export function sharedRecord(
       const done = await restore(write).then((late) => ({ late }), ignore)
       if (done) return done.late
     }
+    if (state().held.kind !== 'signed-in') unsaved = null
     return null
   }
 
@@ -201,7 +206,10 @@ export function sharedRecord(
   function restore(late?: Write): Promise<Committed | null> {
     return inTurn(async () => {
       const of = state().held.record // by now: a grant may have come, and have been cleared
-      if (late?.type === 'end' && of?.status === 'ended' && late.wanted) return exchange(late)
+      if (late?.type === 'end' && of?.status === 'ended' && late.wanted) {
+        acting++
+        return exchange(late).finally(() => acting--)
+      }
       // A claim of nobody, so that a request still on its way is waited for.
       return of && exchange({ type: 'restore', of, claim: { owner: '', locked: false, lasts: policy.refreshTimeout } })
     })
@@ -229,14 +237,14 @@ export function sharedRecord(
     return within(clock, span, new Promise(() => {}))
   }
 
+  /** By this page's own running, in ticks: a store cannot answer a page that does not run. */
   async function inTime<T>(asked: Promise<T>): Promise<T> {
-    const answer = await within(
-      clock,
-      storeWait,
-      asked.then((value) => ({ value })),
-    )
-    if (!answer) throw new Error('The store did not answer.')
-    return answer.value
+    const done = asked.then((value) => ({ value }))
+    for (let ticks = 4; ticks > 0; ticks--) {
+      const answer = await within(clock, storeWait / 4, done)
+      if (answer) return answer.value
+    }
+    throw new Error('The store did not answer.')
   }
 }
 

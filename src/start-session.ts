@@ -146,14 +146,20 @@ export function startSession(settings: Settings, ports: Ports): Session {
     if (policy.cookie) await abortable(engine.look(), signal) // who has slept asks no server before that
     const need: Need = { ...goal, ...ownerIn(engine.state()), asks: policy.cookie }
     const begun = clock.now().wall
+    const joins = engine.state().refreshing
     engine.feed({ type: 'token-needed', goal, waiting: true })
     const found = await abortable(engine.obtain(need), signal)
     if (policy.cookie && afresh) {
       // What was asked before this call, here or in another tab, knows nothing of a login since (F10): it is asked once more.
-      const isRefused = found.type === 'ended' && /^(rejected|refresh-expired)$/.test(found.end?.reason ?? '')
-      if (isRefused) await engine.obtain({ ...need, session: null }) // until that run is over
+      const isRefused =
+        found.type === 'ended' ? /^(rejected|refresh-expired)$/.test(found.end?.reason ?? '') : joins && found.type === 'signed-out'
+      if (isRefused) await abortable(engine.obtain({ ...need, session: null }), signal) // until that run is over
       const isOld = found.type === 'token' && found.session === ownerIn(engine.state()).session && (found.token.life?.from ?? begun) < begun
-      if (isRefused || isOld) return refresh({ signal }).catch(() => void gripOf(found)) // as before, if nobody knows better
+      if (isRefused || isOld)
+        return refresh({ signal }).catch((error) => {
+          if (signal?.aborted || engine.state().closed) throw error
+          gripOf(found) // as before, if nobody knows better
+        })
     }
     gripOf(found)
   }
@@ -182,6 +188,7 @@ export function startSession(settings: Settings, ports: Ports): Session {
     const reason = given === 'revoked' || given === 'incident' ? given : 'signed-out'
     if (telling.shown().status === 'loading') {
       await telling.ready
+      if (!engine.state().held.record) await engine.look() // the store may only have been slow
       if (arrived) return { revoked: false } // after this call, and in the place of whoever was there
     }
     return { revoked: await engine.signOut(reason) } // an answer that is still on its way is revoked, too

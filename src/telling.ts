@@ -34,8 +34,11 @@ export function startTelling({ clock, report }: Ports, { owner, refreshTimeout }
       cause = error
     },
     subscribe(listener) {
-      listeners.call(listener, shown)
-      return listeners.add('state', listener)
+      const told = shown
+      listeners.call(listener, told)
+      const undo = listeners.add('state', listener)
+      if (shown !== told) listeners.call(listener, shown) // by what it has done itself
+      return undo
     },
     changed(state) {
       const { kind, record } = state.held

@@ -47,12 +47,16 @@ export interface SignedIn {
 export interface Owner {
   /** `null`: nobody's. */
   readonly session: string | null
-  readonly subject?: string | null
+  readonly subject?: string | null | undefined
 }
 
 /** Who is signed in, as far as this tab knows. */
 export const ownerIn = ({ held }: State): Owner =>
   held.kind === 'signed-in' ? { session: held.record.session, subject: held.record.subject } : { session: null }
+
+/** Is it the same session, or another one of the same user, as far as it is known who that is? */
+export const isOf = (one: Owner, other: Owner): boolean =>
+  one.session === other.session || (typeof one.subject === 'string' && one.subject === other.subject)
 
 /** A token for this resource and scope; for neither: the session's own. */
 export interface Want {

@@ -237,7 +237,8 @@ export function nextWake(state: State, now: Now, policy: Policy): Ms {
   const nextLook = looking ? Infinity : Math.min(regular, limit > 0 ? limit : 1_000)
   if (held.kind === 'loading' && held.retry && !refreshing && isAhead(state, policy)) return pause(state, ownToken, now, false)
   if (held.kind !== 'signed-in' || held.arriving || refreshing || looking) return nextLook
-  const next = held.record.retry ? pause(state, ownToken, now, false) : renewIn(held, ownToken, now)
+  const ahead = held.record.retry ? pause(state, ownToken, now, false) : renewIn(held, ownToken, now)
+  const next = mustLook(state, now) ? Math.max(ahead, 1_000) : ahead // as often as it may look
   const renewal = isAhead(state, policy) && canPresent(held.record, policy, now) ? next : Infinity
   const expiry = left(held.deadlines['']?.expires ?? now, now)
   return Math.min(nextLook, renewal, expiry > 0 ? expiry : Infinity)

@@ -1,7 +1,7 @@
 import { waitLeft } from './back-off.ts'
 import { isOver, usable } from './lifetime.ts'
 import type { AccessToken, ActiveRecord, EndedRecord } from './record.ts'
-import { type Goal, keyOf, type Owner, type Policy, type SignedIn, type State, type Want } from './state.ts'
+import { type Goal, isOf, keyOf, type Owner, type Policy, type SignedIn, type State, type Want } from './state.ts'
 import { after, type EpochMs, left, type Moment, type Ms, type Now } from './time.ts'
 
 /** What somebody wants who is about to send a request, and under which session it began; none until one is known. */
@@ -16,7 +16,13 @@ export interface Need extends Goal, Owner {
 
 /** What a caller gets: a token, or a reason why not. */
 export type Verdict =
-  | { readonly type: 'token'; readonly token: AccessToken; readonly session: string; readonly due: boolean }
+  | {
+      readonly type: 'token'
+      readonly token: AccessToken
+      readonly session: string
+      readonly subject: string | null
+      readonly due: boolean
+    }
   | { readonly type: 'signed-out' }
   | { readonly type: 'ended'; readonly end: EndedRecord | null }
   /** `cause`: what the server said last of this resource or scope alone. */
@@ -26,26 +32,25 @@ export type Verdict =
 /** `null` as long as there is something to wait for. */
 export function verdict(state: State, need: Need, now: Now, policy: Policy): Verdict | null {
   const { held, refreshing, closed } = state
-  const { record } = held
   if (closed) return { type: 'closed' }
   if (mustLook(state, now)) return null
   const wait = pause(state, need, now, true)
   const late: Verdict | null = wait > 0 ? { type: 'unavailable', retryAt: now.wall + wait, cause: state.denied[keyOf(need)]?.cause } : null
   if (held.kind === 'loading') return refreshing ? null : late
-  const isOurs = record && (record.session === need.session || (need.subject && need.subject === record.subject))
+  const isOurs = held.record && isOf(held.record, need)
   if (held.kind === 'signed-out') {
-    if (need.isHeld) return null
+    if (need.isHeld && (!held.record || (isOurs && held.record.reason !== 'signed-out'))) return null
     if (need.session) return { type: 'ended', end: isOurs ? held.record : null }
     return refreshing && need.asks ? null : { type: 'signed-out' }
   }
-  const { session } = held.record
+  const { session, subject } = held.record
   if (need.session && !isOurs) return { type: 'ended', end: null }
   const token = fitting(state, need, now)
-  if (token) return { type: 'token', token, session, due: renewIn(held, need, now) <= 0 }
+  if (token) return { type: 'token', token, session, subject, due: renewIn(held, need, now) <= 0 }
   if (refreshing || (wait <= 0 && canPresent(held.record, policy, now))) return null
   // No better token is to be had for now: one with a second to live goes out all the same (F26).
   const last = fitting(state, { ...need, minValidity: 1_000 }, now)
-  if (last) return { type: 'token', token: last, session, due: false }
+  if (last) return { type: 'token', token: last, session, subject, due: false }
   return late
 }
 

@@ -13,7 +13,7 @@ const resting = active({ retry: { ...retry, at: epoch + 298_000 } })
 
 const denied = { 'urn:mail ': { until: 60_000, cause: new Error('denied') } }
 
-const token = (given = access, due = false): Verdict => ({ type: 'token', token: given, session: 's', due })
+const token = (given = access, due = false): Verdict => ({ type: 'token', token: given, session: 's', subject: 'ann', due })
 
 /** A tab that has looked, and found no record: a cookie may say who is signed in. */
 const asking = (overrides: Partial<State> = {}): State => ({ ...initialState(true), looking: false, lookedAt: at(0), ...overrides })
@@ -161,9 +161,21 @@ const rows: readonly Row[] = [
   { name: 'a token of the session that the call began under', state: signedIn(), need: { session: 's' }, gives: token() },
   {
     name: 'F84: nothing, if held, as long as nobody is back',
-    state: signedOut({}, ended()),
+    state: signedOut({}, ended({ reason: 'idle' })),
     need: { session: 's', subject: 'ann', isHeld: true },
     gives: null,
+  },
+  {
+    name: 'F84: the end, if held, where the user was back, and has left',
+    state: signedOut({}, ended({ session: 't' })),
+    need: { session: 's', subject: 'ann', isHeld: true },
+    gives: { type: 'ended', end: ended({ session: 't' }) },
+  },
+  {
+    name: 'F10: an end without its reason, if held, where somebody else was there',
+    state: signedOut({}, ended({ session: 't', subject: 'bob', reason: 'idle' })),
+    need: { session: 's', subject: 'ann', isHeld: true },
+    gives: { type: 'ended', end: null },
   },
   {
     name: 'F84: a token, if held for the user who is back',
