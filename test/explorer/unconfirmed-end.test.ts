@@ -25,12 +25,20 @@ const signedOutUnconfirmed = `
   20. the store does B's write
   21. B hears a nudge
   22. the store is slow with B's write
-  23. time passes to 2000
+  23. time passes to 500
   24. B wakes
-  25. the store does B's read
-  26. time passes to 3000
-  27. B hears from the store
-  28. B hears from the store`
+  25. time passes to 1000
+  26. B wakes
+  27. time passes to 1500
+  28. B wakes
+  29. time passes to 2000
+  30. B wakes
+  31. the store does B's read
+  32. time passes to 2500
+  33. B wakes
+  34. time passes to 3000
+  35. B hears from the store
+  36. B hears from the store`
 
 // Found by the explorer, when the engine forgot what its first try had replaced.
 test('a sign-out that the store confirms too late revokes the token that it erased, not the one in memory', async () => {
