@@ -1,4 +1,4 @@
-import type { ActiveRecord, EndReason } from './core/record.ts'
+import type { ActiveRecord, EndReason, SessionRecord } from './core/record.ts'
 import { isSame } from './core/secret.ts'
 import { type Announcement, type Fact, initialState, isOf, type Order, ownerIn, type Policy, type State } from './core/state.ts'
 import type { MonotonicMs, Ms, Now } from './core/time.ts'
@@ -188,17 +188,12 @@ export function startEngine(
     tell()
     audience.settled()
     void stored?.then((late) => {
-      if (
-        late?.record?.status === 'ended' &&
-        late.found !== 'foreign' &&
-        late.found?.status === 'active' &&
-        !isSame(late.found.grant.refreshToken, of.grant.refreshToken)
-      )
-        void tools.revoke(late.found)
+      const ended = late?.record?.status === 'ended' && activeIn(late.found)
+      if (ended && !isSame(ended.grant.refreshToken, of.grant.refreshToken)) void tools.revoke(ended)
     })
     // The refresh token that was found in the record: the one in memory may be spent (M7).
-    const grant =
-      found === 'foreign' || found?.status !== 'active' ? of.grant : record && (found.generation < of.generation ? of : found).grant
+    const met = activeIn(found)
+    const grant = met ? record && (met.generation < of.generation ? of : met).grant : of.grant
     return grant !== null && giveBack({ ...of, grant })
   }
 
@@ -280,6 +275,8 @@ export function startEngine(
     },
   }
 }
+
+const activeIn = (found: SessionRecord | 'foreign' | null) => (found !== 'foreign' && found?.status === 'active' ? found : null)
 
 const generationOf = ({ held }: State) => held.record?.generation
 

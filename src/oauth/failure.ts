@@ -18,9 +18,7 @@ export const cancelled = (cause?: unknown): LatchkeyError =>
   new LatchkeyError(
     'sign_in_cancelled',
     'The user declined or came back, or the provider refused. Nobody was signed in; there is nothing to do.',
-    {
-      cause,
-    },
+    { cause },
   )
 
 /** RFC 6749 §4.1.2.1, §5.2. */
